@@ -1,0 +1,5 @@
+"""The command line: one small module a command family."""
+
+from micrographia.cli.app import main
+
+__all__ = ["main"]

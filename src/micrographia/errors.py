@@ -1,0 +1,48 @@
+"""The errors that Micrographia raises on purpose.
+
+::
+
+    MicrographiaError
+    ├── InputError              what came in cannot be used
+    │   ├── ReadError           a file: damaged, empty, of an unknown format, or ambiguous
+    │   ├── ContextError        a context value: impossible, contradictory or missing
+    │   └── StructureError      atoms: an unknown formula, not a monolayer MX2, an impossible defect
+    ├── OutputError             a result cannot be written where it was asked for
+    └── MissingExtraError       an optional dependency is not installed
+
+Each message says what came, what is accepted, and how to fix it, in one line. The command line prints
+that line and exits with status 2; anything else that escapes is a bug.
+"""
+
+
+class MicrographiaError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class InputError(MicrographiaError):
+    """What came in cannot be used."""
+
+
+class ReadError(InputError):
+    """A file is damaged, empty, of an unknown format, or holds several images of which none was named."""
+
+
+class ContextError(InputError):
+    """A context value is impossible, contradictory, or missing where it is needed."""
+
+
+class StructureError(InputError):
+    """Atoms cannot be built: unknown formula, not a monolayer MX2, or an impossible defect."""
+
+
+class OutputError(MicrographiaError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(MicrographiaError):
+    """An optional dependency is not installed; the message names the command that installs it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed; it comes with an extra: pip install 'micrographia[{extra}]'"
+        )
