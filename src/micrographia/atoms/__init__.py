@@ -1,0 +1,1 @@
+"""Atomic sites of a STEM scan: find columns, fit the lattice, decide by physics."""

@@ -1,0 +1,210 @@
+"""Specimens: atomic columns in a plane, built as a doped monolayer or taken from an ASE structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from ase.build import mx2
+from jaxtyping import Float, Int
+
+from micrographia.errors import StructureError
+from micrographia.findings import SUBLATTICE
+from micrographia.simulate.column import Column
+from micrographia.simulate.hosts import Host, hypotheses
+
+_SAME_COLUMN_A = 0.05
+"""Atoms whose projections lie closer than this [Å] scatter as one column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specimen:
+    """Atomic columns seen along the beam.
+
+    Parameters
+    ----------
+    x_A, y_A : float array (site,)
+        Position of each site [Å] from the upper left corner of the field; y grows downwards.
+    columns : tuple of Column
+        Distinct kinds of column.
+    kind : int array (site,)
+        Index into ``columns``.
+    label : str array (site,)
+        Site label, or an empty string where the structure does not tell.
+    width_A, height_A : float
+        Size of the field [Å].
+    """
+
+    x_A: Float[np.ndarray, " site"]
+    y_A: Float[np.ndarray, " site"]
+    columns: tuple[Column, ...]
+    kind: Int[np.ndarray, " site"]
+    label: np.ndarray
+    width_A: float
+    height_A: float
+
+
+def monolayer(
+    material: Host,
+    *,
+    width_A: float,
+    height_A: float,
+    dopants: tuple[str, ...] = (),
+    fractions: Mapping[str, float] | None = None,
+    rotation_deg: float = 0.0,
+    margin_A: float = 12.0,
+    rng: np.random.Generator,
+) -> Specimen:
+    """Return a field of a monolayer with defects at random sites.
+
+    Parameters
+    ----------
+    material : Host
+        The monolayer.
+    width_A, height_A : float
+        Size of the field [Å].
+    dopants : tuple of str
+        Dopants; where several can take a label, each site draws one of them.
+    fractions : mapping of str to float, optional
+        Fraction of the sites of its sublattice that carry each defect label, e.g. ``{"V_X": 0.02}``.
+    rotation_deg : float
+        Angle between a close-packed direction and the x axis [°].
+    margin_A : float
+        How far the specimen goes on past the field's edges [Å]: columns outside shine into it.
+    rng : numpy Generator
+        Draws the origin of the lattice and the defects.
+
+    Raises
+    ------
+    StructureError
+        A label has no hypothesis here (``D_M`` without a metal dopant), or fractions exceed 1.
+
+    Examples
+    --------
+    >>> from micrographia.simulate.hosts import host
+    >>> field = monolayer(host("WSe2"), width_A=40, height_A=40, fractions={"V_X": 0.1}, rng=np.random.default_rng(0))
+    >>> sorted(set(field.label.tolist()))
+    ['M', 'V_X', 'X2']
+    """
+    fractions = dict(fractions or {})
+    options = hypotheses(material, dopants)
+    a = material.a_A
+    angle = np.deg2rad(rotation_deg)
+    rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    vectors = a * np.array([[1.0, 0.5], [0.0, np.sqrt(3) / 2]])
+    reach = int(np.ceil((width_A + height_A + 4 * margin_A) / a)) + 2
+    n1, n2 = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1))
+    cells = np.stack([n1.ravel(), n2.ravel()]) + rng.random((2, 1))
+    xs, ys, kinds, labels = [], [], [], []
+    for sublattice, offset in (("M", 0.0), ("X", 1 / 3)):
+        x, y = rotate @ (vectors @ (cells + offset)) + np.array([[width_A / 2], [height_A / 2]])
+        inside = (x > -margin_A) & (x < width_A + margin_A) & (y > -margin_A) & (y < height_A + margin_A)
+        here = [i for i, h in enumerate(options) if SUBLATTICE[h.label] == sublattice]
+        named = {options[i].label for i in here}
+        wanted = {label: f for label, f in fractions.items() if SUBLATTICE.get(label) == sublattice}
+        if missing := set(wanted) - named:
+            raise StructureError(f"no column can be {sorted(missing)[0]} here; accepted is one of {', '.join(sorted(named))}")
+        defects = sum(wanted.values())
+        if defects > 1 or any(f < 0 for f in wanted.values()):
+            raise StructureError(f"defect fractions of sublattice {sublattice} add up to {defects:g}; accepted is 0 to 1")
+        weights = np.array(
+            [
+                wanted.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here)
+                for i in here
+            ]
+        )
+        weights[0] = 1 - defects
+        kind = rng.choice(here, size=int(inside.sum()), p=weights)
+        xs.append(x[inside])
+        ys.append(y[inside])
+        kinds.append(kind)
+        labels.append(np.array([h.label for h in options])[kind])
+    if stray := set(fractions) - set(SUBLATTICE):
+        raise StructureError(f"defect label is {sorted(stray)[0]!r}; accepted is one of {', '.join(SUBLATTICE)}")
+    return Specimen(
+        x_A=np.concatenate(xs),
+        y_A=np.concatenate(ys),
+        columns=tuple(h.column for h in options),
+        kind=np.concatenate(kinds),
+        label=np.concatenate(labels),
+        width_A=width_A,
+        height_A=height_A,
+    )
+
+
+def cell(material: Host, repeats: tuple[int, int]) -> Atoms:
+    """Return a rectangular, periodic cell of the pristine monolayer as ASE atoms, beam along z, metal plane at mid-height.
+
+    Parameters
+    ----------
+    material : Host
+        The monolayer.
+    repeats : (int, int)
+        Repeats of the rectangular cell of two formula units (``a`` by ``sqrt(3) a``).
+
+    Examples
+    --------
+    >>> from micrographia.simulate.hosts import host
+    >>> len(cell(host("MoS2"), (2, 1)))
+    12
+    """
+    atoms = mx2(material.formula, kind="2H", a=material.a_A, thickness=material.thickness_A, size=(1, 2, 1), vacuum=3.0)
+    a, height = material.a_A, atoms.cell[2, 2]
+    atoms.set_cell([[a, 0, 0], [0, np.sqrt(3) * a, 0], [0, 0, height]])
+    atoms.pbc = True
+    atoms.wrap()
+    return atoms.repeat((*repeats, 1))
+
+
+def from_atoms(atoms: Atoms) -> Specimen:
+    """Return the columns of any ASE structure seen along z, with its cell as the field.
+
+    Atoms above each other within 0.05 Å make one column. Heights count from the middle of the atoms, so that
+    a monolayer's metal plane is at ``z = 0``.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        Structure whose cell is a rectangle seen along z.
+
+    Raises
+    ------
+    StructureError
+        No atoms, or a cell that is not a rectangle seen along z.
+
+    Examples
+    --------
+    >>> from micrographia.simulate.hosts import host
+    >>> specimen = from_atoms(cell(host("WSe2"), (2, 2)))
+    >>> len(specimen.x_A), len(specimen.columns)
+    (16, 2)
+    """
+    box = np.asarray(atoms.cell)
+    if len(atoms) == 0:
+        raise StructureError("the structure holds no atoms; give a file with at least one")
+    if min(box[0, 0], box[1, 1]) <= 0 or abs(box[0, 1]) + abs(box[1, 0]) > 1e-6:
+        raise StructureError(
+            "the structure's cell is not a rectangle seen along z; give an orthogonal cell with positive a and b"
+        )
+    xy, z = atoms.positions[:, :2], atoms.positions[:, 2]
+    z = z - (z.max() + z.min()) / 2
+    remaining = list(range(len(atoms)))
+    sites: list[tuple[float, float, Column]] = []
+    while remaining:
+        near = [i for i in remaining if np.hypot(*(xy[i] - xy[remaining[0]])) < _SAME_COLUMN_A]
+        remaining = [i for i in remaining if i not in near]
+        stack = sorted(near, key=lambda i: z[i])
+        column = Column(atoms=tuple((atoms[i].symbol, round(float(z[i]), 4)) for i in stack))
+        sites.append((*xy[near].mean(axis=0).tolist(), column))
+    columns = tuple(sorted({column for _, _, column in sites}))
+    return Specimen(
+        x_A=np.array([x for x, _, _ in sites]),
+        y_A=np.array([y for _, y, _ in sites]),
+        columns=columns,
+        kind=np.array([columns.index(column) for _, _, column in sites]),
+        label=np.array([""] * len(sites)),
+        width_A=float(box[0, 0]),
+        height_A=float(box[1, 1]),
+    )
