@@ -14,6 +14,12 @@ from micrographia.errors import StructureError
 from micrographia.simulate.column import Column
 
 CHALCOGENS: Final = ("O", "S", "Se", "Te")
+"""Elements that take a chalcogen's place."""
+IMPURITIES: Final = ("S", "Se", "Te")
+"""Chalcogens that other chalcogenides commonly hold, and that are thought of even when nobody names them.
+
+Oxygen is left out: it scatters so little that a dark-field scan can hardly tell it from a vacancy.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +115,9 @@ class Hypothesis:
     column: Column
 
 
-def hypotheses(material: Host, dopants: tuple[str, ...] = ()) -> tuple[Hypothesis, ...]:
+def hypotheses(
+    material: Host, dopants: tuple[str, ...] = (), *, impurities: tuple[str, ...] = ()
+) -> tuple[Hypothesis, ...]:
     """Return everything that may be at a site of a doped monolayer: the metal's labels first, pristine before defect.
 
     Parameters
@@ -118,6 +126,8 @@ def hypotheses(material: Host, dopants: tuple[str, ...] = ()) -> tuple[Hypothesi
         The monolayer.
     dopants : tuple of str
         Chemical symbols. Chalcogens replace one chalcogen of a pair (``D_X``), all others the metal (``D_M``).
+    impurities : tuple of str
+        Further elements to think of, though nobody put them there; the host's own elements are passed over.
 
     Raises
     ------
@@ -130,15 +140,16 @@ def hypotheses(material: Host, dopants: tuple[str, ...] = ()) -> tuple[Hypothesi
     ['M', 'V_M', 'D_M', 'X2', 'V_X', 'V_X2', 'M_X2']
     """
     metal, chalcogen, half = material.metal, material.chalcogen, material.thickness_A / 2
-    for dopant in dopants:
+    for dopant in (*dopants, *impurities):
         if dopant not in atomic_numbers or dopant == "X":
             raise StructureError(f"dopant {dopant!r} is not a chemical element; accepted is a symbol such as Ti or S")
-        if dopant in (metal, chalcogen):
+        if dopant in (metal, chalcogen) and dopant in dopants:
             raise StructureError(f"dopant {dopant} is already an element of the host {material.formula}")
 
     def of(label: str, *atoms: tuple[str, float], element: str | None = None) -> Hypothesis:
         return Hypothesis(label=label, element=element, column=Column(atoms=atoms))
 
+    dopants = dopants + tuple(i for i in impurities if i not in (metal, chalcogen, *dopants))
     on_metal = [d for d in dopants if d not in CHALCOGENS]
     on_chalcogen = [d for d in dopants if d in CHALCOGENS]
     return (

@@ -1,0 +1,178 @@
+"""Decide every atomic site of a scan by physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from micrographia.atoms.conditions import Condition, conditions, evidence, joint_weights, marginals
+from micrographia.atoms.decide import Decision, Prior, amplitude_uncertainty, decide, index_of_pristine
+from micrographia.atoms.image_model import ChannelModel, Fit, channel_model, fit_channel, measure_sites, render
+from micrographia.atoms.lattice import Lattice, find_lattice, place_sites, well_ordered
+from micrographia.atoms.reflections import Reflections, measure_reflections
+from micrographia.context import Context
+from micrographia.errors import InputError
+from micrographia.findings import Marginal
+from micrographia.simulate.hosts import Host, Hypothesis
+
+_SWEEPS: Final = 4
+_RELIABLE_LOG_ODDS: Final = 12.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """One way to lay metal and chalcogen on the lattice, solved.
+
+    Parameters
+    ----------
+    x_px, y_px : float array (site,)
+        Positions [px].
+    on_metal : bool array (site,)
+        Sublattice.
+    judged : int array (judged,)
+        Sites to report; the others lie at the edge or where no lattice shows, and only lend their light.
+    decision : Decision
+        Posterior of the judged sites.
+    models, fits : tuple
+        Kernels, and background, gain and noise of each channel.
+    columns : float array (channel, height, width)
+        Rendered columns under the posterior [fraction of the beam].
+    chi : float array (judged,)
+        Root mean square of residual over noise in each judged site's window, all channels.
+    marginals : tuple of Marginal
+        Unknown conditions.
+    condition : tuple of Condition
+        Most probable conditions of each channel.
+    log_evidence : float
+        Of the reflections and the sites together [nats].
+    """
+
+    x_px: Float[np.ndarray, " site"]
+    y_px: Float[np.ndarray, " site"]
+    on_metal: Bool[np.ndarray, " site"]
+    judged: Int[np.ndarray, " judged"]
+    decision: Decision
+    models: tuple[ChannelModel, ...]
+    fits: tuple[Fit, ...]
+    columns: Float[np.ndarray, "channel height width"]
+    chi: Float[np.ndarray, " judged"]
+    marginals: tuple[Marginal, ...]
+    condition: tuple[Condition, ...]
+    log_evidence: float
+
+
+def solve(
+    frames: Float[np.ndarray, "channel height width"],
+    lattice: Lattice,
+    reflections: Reflections,
+    *,
+    metal_first: bool,
+    context: Context,
+    material: Host,
+    options: tuple[Hypothesis, ...],
+    prior: Prior,
+) -> Solution:
+    """Solve a scan for one assignment of the sublattices.
+
+    Parameters
+    ----------
+    frames : float array (channel, height, width)
+        The scan.
+    lattice, reflections
+        What was found in it.
+    metal_first : bool
+        Whether the metal sits a third of the way along the cell's diagonal from the hollow site; else at two thirds.
+    context : Context
+        What is known; unknown conditions are marginalised.
+    material : Host
+        The host.
+    options : tuple of Hypothesis
+        What may be at the sites.
+    prior : Prior
+        Defect concentrations.
+
+    Raises
+    ------
+    InputError
+        Too few sites lie inside the scan.
+    """
+    channels, height, width = frames.shape
+    a_px = lattice.a_px
+    pixel_A = material.a_A / a_px
+    reciprocal = reflections.index @ lattice.g_per_px[:2] / pixel_A
+    candidates = [
+        conditions(
+            reflections, channel=c, context=context, options=options, metal_first=metal_first,
+            reciprocal_per_A=reciprocal,
+        )
+        for c in range(channels)
+    ]
+    weights = joint_weights(candidates)
+    best = tuple(cs[int(np.argmax(w))] for cs, w in zip(candidates, weights, strict=True))
+    amplitude, amplitude_covariance = amplitude_uncertainty(
+        [(np.array([c.amplitude for c in cs]), w) for cs, w in zip(candidates, weights, strict=True)]
+    )
+    models = tuple(channel_model(condition, options, pixel_A) for condition in best)
+
+    third, two_thirds = (reflections.origin + k / 3 for k in (1, 2))
+    metal_origin, pair_origin = (third, two_thirds) if metal_first else (two_thirds, third)
+    margin = -2 * a_px  # columns just outside still shine into the scan
+    places = [place_sites(lattice, origin, margin_px=margin) for origin in (metal_origin, pair_origin)]
+    x, y = (np.concatenate([place[k] for place in places]) for k in range(2))
+    on_metal = np.arange(x.size) < places[0][0].size
+    # A site is judged when the scan reaches one lattice constant past it on every side.
+    edge = a_px - 0.5
+    whole = (x >= edge) & (x <= width - 1 - edge) & (y >= edge) & (y <= height - 1 - edge)
+    inside = whole & well_ordered(lattice, x, y)
+    if np.count_nonzero(inside & on_metal) < 4 or np.count_nonzero(inside & ~on_metal) < 4:
+        raise InputError("fewer than four whole unit cells lie inside the scan; give a larger field")
+    shown = well_ordered(lattice, np.clip(x, 0, width - 1), np.clip(y, 0, height - 1), least=0.15)
+
+    pristine = index_of_pristine(on_metal, options)
+    occupation = np.zeros((x.size, len(options)))
+    # Columns outside, or where the lattice fades, are taken as pristine: they are not judged, but they shine.
+    occupation[np.arange(x.size), pristine] = shown
+    judged = np.nonzero(inside)[0]
+    sublattice = np.where(on_metal, 0, 1)
+    scale = np.ones((2, channels))
+    for _ in range(_SWEEPS):
+        lit = [occupation * scale[sublattice, c][:, None] for c in range(channels)]
+        columns = np.stack([render(models[c], x, y, lit[c], (height, width)) for c in range(channels)])
+        fits = tuple(fit_channel(frames[c], columns[c], a_px) for c in range(channels))
+        present = np.stack([lit[c][judged] @ amplitude[c] for c in range(channels)], axis=1)
+        signals = [
+            measure_sites(
+                frames[c], columns[c], fits[c], models[c], x[judged], y[judged], pristine[judged], present[:, c]
+            )
+            for c in range(channels)
+        ]
+        decision = decide(
+            np.stack([s.excess for s in signals], axis=1) + present,
+            np.stack([s.variance for s in signals], axis=1),
+            np.stack([s.variance_per_brightness for s in signals], axis=1),
+            on_metal[judged],
+            options=options,
+            amplitude=amplitude,
+            amplitude_covariance=amplitude_covariance,
+            prior=prior,
+        )
+        scale = decision.scale / decision.scale.mean(axis=0)
+        occupation[judged] = decision.posterior
+    chi = np.sqrt(np.mean([s.chi**2 for s in signals], axis=0))
+    return Solution(
+        x_px=x,
+        y_px=y,
+        on_metal=on_metal,
+        judged=judged,
+        decision=decision,
+        models=models,
+        fits=fits,
+        columns=columns,
+        chi=chi,
+        marginals=marginals(candidates, weights),
+        condition=best,
+        log_evidence=decision.log_evidence + evidence(candidates),
+    )

@@ -1,0 +1,1 @@
+"""Results on disk: tables, figures and self-contained HTML, each written whole or not at all."""

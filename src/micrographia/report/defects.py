@@ -1,0 +1,44 @@
+"""Write the results of `defects` into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from micrographia.findings import DefectFindings
+from micrographia.report.folder import new_folder
+from micrographia.report.overlay import write_overlay
+from micrographia.report.page import defects_page
+from micrographia.report.result import defects_result
+from micrographia.report.sites import write_sites
+
+_FILES: Final = ("report.html", "result.json", "sites.csv", "sites.parquet", "overlay.png")
+
+
+def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
+    """Write sites, summary, overlay and report of one scan; all of them, or nothing.
+
+    Parameters
+    ----------
+    findings : DefectFindings
+        What was found.
+    out : Path
+        Folder for the results. When it exists, files of the same name are replaced and others stay.
+
+    Returns
+    -------
+    tuple of Path
+        ``report.html``, ``result.json``, ``sites.csv``, ``sites.parquet`` and ``overlay.png`` in ``out``.
+
+    Raises
+    ------
+    OutputError
+        ``out`` cannot be written to.
+    """
+    with new_folder(out) as folder:
+        write_sites(findings.sites, folder / "sites.csv", folder / "sites.parquet")
+        summary = defects_result(findings).model_dump_json(indent=2)
+        (folder / "result.json").write_text(summary + "\n", encoding="utf-8")
+        write_overlay(findings, folder / "overlay.png")
+        (folder / "report.html").write_text(defects_page(findings), encoding="utf-8")
+    return tuple(out / name for name in _FILES)
