@@ -122,6 +122,7 @@ def test_noise_behind_the_right_first_bytes_is_refused(tmp_path, extension):
 
 def test_folder_missing_file_and_unknown_extension(tmp_path):
     assert "is a folder" in refused(tmp_path)
+    assert "no file was named" in refused("")
     assert "does not exist" in refused(tmp_path / "nowhere.dm4")
     assert "does not exist" in refused(tmp_path / "nowhere.dm4::HAADF")
     odd = tmp_path / "scan.xyz"
@@ -238,3 +239,12 @@ def test_index_and_name_that_do_not_exist(samples):
     assert "one of HAADF, DF2, BF, DF4" in refused(f"{path}::ABF")
     opened = open_file(f"{path}::df2")
     assert to_micrograph(opened, choose(opened), least_side_px=8).context.detectors == ("DF2",)
+
+
+def test_file_larger_than_memory(tmp_path, monkeypatch):
+    import os
+
+    path = tmp_path / "scan.png"
+    Image.fromarray(np.zeros((64, 64), dtype=np.uint8)).save(path)
+    monkeypatch.setattr(os, "sysconf", lambda name: 1 if name == "SC_PHYS_PAGES" else 64)
+    assert "of memory" in refused(path)

@@ -225,7 +225,19 @@ EXPECTED = {
         },
     ),
     "formats/ncem/temp.mrc::2": (0.2, (128, 128), {}),  # header: 256 Å over 128 px
-    "formats/rsciio/HAADFscan.mrc": (5.679131317138672, (16, 16), {}),
+    "formats/rsciio/HAADFscan.mrc": (
+        5.679131317138672,
+        (16, 16),
+        {
+            "technique": "STEM",
+            "energy_kev": 300.0,
+            "detectors": ("HAADF",),
+            "camera_length_mm": 91.1,
+            "dwell_us": 10e3,  # 256 of them, and the flyback, make the recorded frame time of 2.72 s
+            "tilt_deg": 0.008116119055372828,
+            "date": "2022-12-05T12:13:07",
+        },
+    ),
     "formats/rsciio/test_TEM.bcf": (
         0.771004754204027,
         (64, 64),
@@ -335,6 +347,7 @@ EXPECTED = {
 
 # What was recorded and not believed: part of a note.
 DOUBTED = {
+    "formats/rsciio/HAADFscan.mrc": ["convergence is recorded as 0.01433 without a unit"],
     "stem-wse2-ti/field02/adf1.dm4": ["probe current is recorded as 0 nA", "probe size is recorded as 0 nm"],
     "formats/temul/example_Se_implanted_MoS2.dm3": [
         "camera length is recorded as 1 mm",

@@ -234,3 +234,10 @@ def test_hyperspy_metadata(tmp_path):
         "tilt_deg": 1.5,
         "date": "2021-10-28T15:55:24",
     }
+
+
+def test_min_is_white_is_said(tmp_path):
+    tifffile.imwrite(tmp_path / "scan.tif", np.eye(9, dtype=np.uint8), photometric="miniswhite")
+    scan = read(tmp_path / "scan.tif")
+    assert scan.frames[0, 0, 0] == 1
+    assert any("min-is-white" in note for note in scan.context.notes)

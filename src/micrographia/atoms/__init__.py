@@ -1,1 +1,7 @@
-"""Atomic sites of a STEM scan: find columns, fit the lattice, decide by physics."""
+"""Atomic sites of a STEM scan: find the lattice, decide every site, compare site tables."""
+
+from micrographia.atoms.compare import SiteComparison, compare_sites
+from micrographia.atoms.decide import Prior
+from micrographia.atoms.defects import PhysicsSettings, find_defects
+
+__all__ = ["PhysicsSettings", "Prior", "SiteComparison", "compare_sites", "find_defects"]

@@ -113,11 +113,11 @@ def render(
     x_px, y_px : float array (site,)
         Positions [px].
     occupation : float array (site, hypothesis)
-        Weight of each hypothesis at each site.
+        Weight of each hypothesis at each site; negative ones take light away.
     shape : (int, int)
         Height and width [px].
     """
-    site, kind = np.nonzero(occupation > 1e-3)
+    site, kind = np.nonzero(np.abs(occupation) > 1e-3)
     height, width = shape
     image = superpose(
         x_px[site], y_px[site], kind, occupation[site, kind], model.tables, model.pixel_A, height, width

@@ -19,6 +19,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter, medi
 from skimage.restoration import unwrap_phase
 
 from micrographia.errors import InputError
+from micrographia.findings import LatticeCheck
+from micrographia.simulate.hosts import LATTICE_UNCERTAINTY
 
 MIN_SPACING_PX: Final = 4.0
 """Smallest lattice constant that is looked for [px]: below it the columns are not resolved."""
@@ -88,11 +90,7 @@ def find_lattice(frames: Float[np.ndarray, "channel height width"], *, file: str
     a_px = 2 / np.sqrt(3) / np.mean(np.hypot(*g.T))
     phases, amplitude = _demodulated(flat, g, sigma_px=_SMOOTHING * a_px)
     strength = amplitude / np.median(amplitude)
-    # The mean gradient of the phase belongs to the reciprocal vectors.
-    for k in range(2):
-        plane = np.polyfit(np.arange(width), np.median(phases[k], axis=0), 1)[0]
-        slope = np.polyfit(np.arange(height), np.median(phases[k], axis=1), 1)[0]
-        g[k] = np.array([plane, slope]) / (2 * np.pi)
+    g[:2] = _gradient(phases)
     g[2] = -g[0] - g[1]
     return Lattice(g_per_px=g, phase_rad=phases, strength=strength)
 
@@ -264,3 +262,72 @@ def well_ordered(
     values = map_coordinates(lattice.strength, [y_px, x_px], order=1, mode="nearest")
     shown: Bool[np.ndarray, " site"] = values > least
     return shown
+
+
+def check_lattice(
+    lattice: Lattice, *, lattice_constant_nm: float, header_pixel_size_nm: float | None
+) -> LatticeCheck:
+    """Hold the lattice against the host's lattice constant and the recorded pixel size.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        The lattice.
+    lattice_constant_nm : float
+        Lattice constant of the host [nm].
+    header_pixel_size_nm : float, optional
+        Recorded pixel size [nm].
+
+    Notes
+    -----
+    The standard error of a spacing comes from the four quarters of the scan, so that it holds scan distortion
+    as well as noise. The uncertainty of the pixel size adds that of the lattice constant and the disagreement of
+    the three directions.
+    """
+    _, height, width = lattice.phase_rad.shape
+    rows, cols = np.mgrid[0:height, 0:width]
+    quarters = [
+        np.s_[top : top + height // 2, left : left + width // 2]
+        for top in (0, height // 2)
+        for left in (0, width // 2)
+    ]
+    spacings = np.array([_spacings(_gradient(lattice.phase_rad[(slice(None), *q)]))[0] for q in quarters])
+    mean, directions = _spacings(lattice.g_per_px[:2])
+    plane = np.stack([2 * np.pi * (g[0] * cols + g[1] * rows) for g in lattice.g_per_px[:2]])
+    smooth = lattice.phase_rad - plane
+    smooth = smooth - smooth.mean(axis=(1, 2), keepdims=True)
+    displacement = np.tensordot(np.linalg.inv(lattice.g_per_px[:2]), smooth / (2 * np.pi), axes=1)
+    sd = spacings.std(axis=0, ddof=1) / 2
+    pixel_size_nm = lattice_constant_nm / lattice.a_px
+    relative = np.sqrt(
+        LATTICE_UNCERTAINTY**2 + (mean.std(ddof=1) / mean.mean()) ** 2 / 3 + float(np.mean((sd / mean) ** 2))
+    )
+    return LatticeCheck(
+        spacings_px=(float(mean[0]), float(mean[1]), float(mean[2])),
+        spacings_sd_px=(float(sd[0]), float(sd[1]), float(sd[2])),
+        directions_deg=(float(directions[0]), float(directions[1]), float(directions[2])),
+        distortion_rms_px=float(np.sqrt(np.mean(np.sum(displacement**2, axis=0)))),
+        host_lattice_constant_nm=lattice_constant_nm,
+        pixel_size_nm=pixel_size_nm,
+        pixel_size_sd_nm=float(pixel_size_nm * relative),
+        header_pixel_size_nm=header_pixel_size_nm,
+    )
+
+
+def _gradient(phase_rad: Float[np.ndarray, "2 height width"]) -> Float[np.ndarray, "2 2"]:
+    """Mean reciprocal vectors (x, y) of a part of the scan [1/px], by least squares."""
+    _, height, width = phase_rad.shape
+    x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
+    gx = phase_rad.mean(axis=1) @ x / np.sum(x**2)
+    gy = phase_rad.mean(axis=2) @ y / np.sum(y**2)
+    gradient: Float[np.ndarray, "2 2"] = np.stack([gx, gy], axis=1) / (2 * np.pi)
+    return gradient
+
+
+def _spacings(g_per_px: Float[np.ndarray, "2 2"]) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
+    """Repeat distances [px] along the close-packed directions, and these [°, counter-clockwise on the screen]."""
+    a, b = np.linalg.inv(g_per_px).T
+    # Reciprocal vectors 120° apart belong to direct ones 60° apart, whose difference is as short.
+    third = a - b if a @ b > 0 else a + b
+    vectors = np.stack([a, b, third])
+    return np.hypot(*vectors.T), np.rad2deg(np.arctan2(-vectors[:, 1], vectors[:, 0])) % 180

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from micrographia.atoms.conditions import Condition, conditions, evidence, joint_weights, marginals
 from micrographia.atoms.decide import Decision, Prior, amplitude_uncertainty, decide, index_of_pristine
 from micrographia.atoms.image_model import ChannelModel, Fit, channel_model, fit_channel, measure_sites, render
-from micrographia.atoms.lattice import Lattice, find_lattice, place_sites, well_ordered
+from micrographia.atoms.lattice import Lattice, place_sites, well_ordered
 from micrographia.atoms.reflections import Reflections, measure_reflections
 from micrographia.context import Context
 from micrographia.errors import InputError
@@ -19,7 +19,6 @@ from micrographia.findings import Marginal
 from micrographia.simulate.hosts import Host, Hypothesis
 
 _SWEEPS: Final = 4
-_RELIABLE_LOG_ODDS: Final = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +33,8 @@ class Solution:
         Sublattice.
     judged : int array (judged,)
         Sites to report; the others lie at the edge or where no lattice shows, and only lend their light.
+    shown : bool array (site,)
+        Whether the lattice shows at a site at all; where it does not, no column is assumed.
     decision : Decision
         Posterior of the judged sites.
     models, fits : tuple
@@ -54,6 +55,7 @@ class Solution:
     y_px: Float[np.ndarray, " site"]
     on_metal: Bool[np.ndarray, " site"]
     judged: Int[np.ndarray, " judged"]
+    shown: Bool[np.ndarray, " site"]
     decision: Decision
     models: tuple[ChannelModel, ...]
     fits: tuple[Fit, ...]
@@ -167,6 +169,7 @@ def solve(
         y_px=y,
         on_metal=on_metal,
         judged=judged,
+        shown=shown,
         decision=decision,
         models=models,
         fits=fits,
@@ -176,3 +179,29 @@ def solve(
         condition=best,
         log_evidence=decision.log_evidence + evidence(candidates),
     )
+
+
+def rendered(
+    solution: Solution, options: tuple[Hypothesis, ...], shape: tuple[int, int, int]
+) -> Float[np.ndarray, "channel height width"]:
+    """Return the whole scan simulated under each site's most probable hypothesis, in the file's units.
+
+    Parameters
+    ----------
+    solution : Solution
+        A solved scan.
+    options : tuple of Hypothesis
+        What may be at the sites.
+    shape : (int, int, int)
+        Channels, height and width [px].
+    """
+    occupation = np.zeros((solution.x_px.size, len(options)))
+    occupation[np.arange(solution.x_px.size), index_of_pristine(solution.on_metal, options)] = solution.shown
+    occupation[solution.judged] = np.eye(len(options))[solution.decision.posterior.argmax(axis=1)]
+    scale = solution.decision.scale / solution.decision.scale.mean(axis=0)
+    sublattice = np.where(solution.on_metal, 0, 1)
+    frames = [
+        fit.background + fit.gain * render(model, solution.x_px, solution.y_px, occupation * scale[sublattice, c][:, None], shape[1:])
+        for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
+    ]
+    return np.array(frames, dtype=np.float32)

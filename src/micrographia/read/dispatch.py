@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from micrographia.read.formats import SEPARATOR, module_for, split_path
 LEAST_SIDE_PX: Final = 8
 """Smallest height and width of an image that `read` accepts [px]."""
 
+_SHARE_OF_MEMORY: Final = 0.8
 _CHUNK_BYTES: Final = 1 << 20
 _MOST_LISTED: Final = 6
 
@@ -133,6 +135,7 @@ def open_file(path: str | Path) -> Opened:
     """
     file, wanted = split_path(path)
     module = module_for(file)
+    _require_memory(file)
     try:
         contents: Contents = importlib.import_module(f"micrographia.read.{module}").load(file)
         sha256 = digest([file, *(file.with_name(name) for name in contents.also_from)])
@@ -238,6 +241,19 @@ def digest(files: list[Path]) -> str:
                 running.update(chunk)
         digests.append(running.hexdigest())
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _require_memory(file: Path) -> None:
+    """Refuse a file larger than the machine's memory: reading it would end the process without a word."""
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = file.stat().st_size
+    if size > _SHARE_OF_MEMORY * memory > 0:
+        raise ReadError(
+            f"{file.name} has {size / 1e9:.1f} GB but this machine has {memory / 1e9:.1f} GB of memory: "
+            "export the image that is wanted, or use a larger machine"
+        )
 
 
 def _some_names(images: tuple[Recorded, ...]) -> str:

@@ -61,6 +61,8 @@ def split_path(path: str | Path) -> tuple[Path, str | None]:
         There is no such file, or it is a folder.
     """
     written = str(path)
+    if not written.strip() or written == ".":
+        raise ReadError("no file was named; give a file")
     candidates: list[tuple[str, str | None]] = [(written, None)]
     start = len(written)
     while (start := written.rfind(SEPARATOR, 0, start)) > 0:

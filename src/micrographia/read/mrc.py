@@ -1,4 +1,4 @@
-"""MRC and CCP4 maps: ``.mrc``, ``.rec``, ``.st``, ``.ali``."""
+"""MRC and CCP4 maps: ``.mrc``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, Literal
 from micrographia.errors import ReadError
 from micrographia.read.axes import planes, recorded
 from micrographia.read.entry import Contents
+from micrographia.read.mrc_extended import fields_from_extended_header
 from micrographia.read.parse import parse, reader_name
 from micrographia.read.plausible import context_from_file, dig, number
 
@@ -18,7 +19,7 @@ _LARGEST_SIDE: Final = 1_000_000
 
 
 def load(path: Path) -> Contents:
-    """Read the images of an MRC file. Its header states a pixel size and little else.
+    """Read the images of an MRC file. The standard header states a pixel size, Thermo Fisher's extended one much more.
 
     Parameters
     ----------
@@ -51,9 +52,7 @@ def load(path: Path) -> Contents:
                 "copy it again from the instrument"
             )
         for plane in planes(signal, name=""):
-            context = context_from_file(
-                {"technique": "diffraction" if plane.calibration.reciprocal else None},
-                notes=(*notes, *plane.notes, *plane.calibration.notes),
-            )
-            found.append((plane, context, tags))
+            doubts = [*notes, *plane.notes, *plane.calibration.notes]
+            fields = fields_from_extended_header(path, pixel_size_nm=plane.calibration.pixel_size_nm, notes=doubts)
+            found.append((plane, context_from_file(fields, notes=doubts), tags))
     return Contents(file_format="MRC", reader=reader_name("mrc"), images=recorded(found))

@@ -23,6 +23,7 @@ from micrographia.read.vendor_tiff import Vendor, vendor_of
 RECORD_KEY: Final = "micrographia_record"
 """Key of the JSON object in ``ImageDescription`` of a TIFF that we wrote."""
 
+_MIN_IS_WHITE: Final = 0
 _PALETTE: Final = 3
 _REDUCED_COPY: Final = 1
 _SIGNS_OF_DAMAGE: Final = ("TiffFileError", "corrupted", "invalid page offset")
@@ -128,6 +129,8 @@ def _through_palette(plane: Plane, tags: Mapping[str, Any]) -> Plane:
 
 def _context(tags: Mapping[str, Any], *, vendor: Vendor | None, plane: Plane, notes: tuple[str, ...]) -> Context:
     doubts = [*notes, *plane.notes, *plane.calibration.notes]
+    if dig(tags, "PhotometricInterpretation") == _MIN_IS_WHITE:
+        doubts.append("the file shows low values bright (min-is-white); intensities are as stored, not inverted")
     calibration: Calibration = plane.calibration
     if vendor is not None:
         fields = vendor.fields(tags, plane.pixels.shape, calibration.pixel_size_nm, doubts)

@@ -1,0 +1,306 @@
+"""The main job: what is at every atomic site of this scan, given its context?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import gamma
+
+from micrographia.atoms.decide import Prior, merged
+from micrographia.atoms.evidence import examples, show
+from micrographia.atoms.lattice import Lattice, check_lattice, find_lattice
+from micrographia.atoms.physics import Solution, rendered, solve
+from micrographia.atoms.reflections import measure_reflections
+from micrographia.context import Context
+from micrographia.errors import ContextError
+from micrographia.findings import (
+    SUBLATTICE,
+    DefectFindings,
+    Finding,
+    LatticeCheck,
+    Marginal,
+    SiteTable,
+)
+from micrographia.micrograph import Micrograph
+from micrographia.simulate.hosts import IMPURITIES, Host, Hypothesis, host, hypotheses
+
+_DECISIVE_NATS: Final = 12.0
+"""Log odds past which one way to lay the sublattices is taken for certain: 6 in a million against it."""
+_LEAST_CERTAIN: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhysicsSettings:
+    """Settings of the decision by physics.
+
+    Parameters
+    ----------
+    prior : Prior
+        Defect concentrations expected before the scan is seen.
+    impurities : tuple of str
+        Chalcogens considered as substitutes though nobody named them.
+    """
+
+    prior: Prior = field(default_factory=Prior)
+    impurities: tuple[str, ...] = IMPURITIES
+
+
+def find_defects(
+    micrograph: Micrograph,
+    *,
+    settings: PhysicsSettings | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> DefectFindings:
+    """Decide what is at every atomic site of a scan of an MX2 monolayer, by physics.
+
+    The scan is taken as background + gain · sum of column kernels. Where the context is silent - detector
+    angles, convergence, energy - a grid of conditions is weighed by the mean unit cell and marginalised. Which
+    sublattice is the metal's is decided by the evidence of the whole scan; if that does not settle it, the
+    posterior says so.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        A dark-field scan, all channels of it. Its context must name the host.
+    settings : PhysicsSettings, optional
+        Prior and impurities.
+    progress : callable, optional
+        Told the name of each stage as it begins.
+
+    Returns
+    -------
+    DefectFindings
+        Sites, densities, evidence, and what was learnt about the conditions.
+
+    Raises
+    ------
+    ContextError
+        The host is unknown, or the context is impossible.
+    StructureError
+        The host is not a known monolayer, or a dopant no element.
+    InputError
+        No lattice shows, or the field is too small.
+
+    Examples
+    --------
+    >>> from micrographia.context import Context
+    >>> from micrographia.simulate import Probe, host, monolayer, simulate_scan
+    >>> rng = np.random.default_rng(3)
+    >>> specimen = monolayer(host("WSe2"), width_A=60, height_A=60, fractions={"V_X": 0.05}, rng=rng)
+    >>> scan = simulate_scan(specimen, Probe(energy_kev=80.0, convergence_mrad=30.0), collection_mrad=((50.0, 120.0),),
+    ...                      pixel_size_nm=0.03, source_sigma_nm=0.04, dose_e_per_A2=1e6, rng=rng)
+    >>> told = scan.context.updated(Context(host="WSe2", dopants=(), origin="user"))
+    >>> from dataclasses import replace
+    >>> found = find_defects(replace(scan, context=told))
+    >>> [f.label for f in found.findings if f.count]
+    ['M', 'X2', 'V_X']
+    """
+    settings = settings or PhysicsSettings()
+    tell = progress or (lambda stage: None)
+    context = micrograph.context
+    if context.host is None:
+        raise ContextError("the host material is unknown; name it, for example --host WSe2")
+    material = host(context.host)
+    options = hypotheses(material, context.dopants or (), impurities=settings.impurities)
+    name = micrograph.provenance.file
+
+    tell("lattice")
+    lattice = find_lattice(micrograph.frames, file=name)
+    reflections = measure_reflections(micrograph.frames, lattice)
+    solutions = []
+    for metal_first in (True, False):
+        tell("sites, metal at the first place" if metal_first else "sites, metal at the second place")
+        solutions.append(
+            solve(
+                micrograph.frames,
+                lattice,
+                reflections,
+                metal_first=metal_first,
+                context=context,
+                material=material,
+                options=options,
+                prior=settings.prior,
+            )
+        )
+    best, other = sorted(solutions, key=lambda s: -s.log_evidence)
+    log_odds = best.log_evidence - other.log_evidence
+
+    tell("evidence")
+    labels, sites = _site_table(best, other, log_odds, options)
+    check = check_lattice(
+        lattice, lattice_constant_nm=material.a_A / 10, header_pixel_size_nm=micrograph.pixel_size_nm
+    )
+    told_by_user = micrograph.pixel_size_nm is not None and micrograph.pixel_size_origin == "user"
+    pixel_size_nm = micrograph.pixel_size_nm if told_by_user else check.pixel_size_nm
+    area_nm2 = np.count_nonzero(sites.sublattice == "M") * lattice.cell_area_px * (pixel_size_nm or 0) ** 2
+    least_certain = tuple(int(i) for i in np.argsort(-sites.entropy_nats, kind="stable")[:_LEAST_CERTAIN])
+    chosen = sorted(set(least_certain) | set(examples(sites)))
+    return DefectFindings(
+        micrograph=replace(
+            micrograph,
+            pixel_size_nm=pixel_size_nm,
+            pixel_size_origin="user" if told_by_user else "inferred",
+        ),
+        sites=sites,
+        findings=tuple(_finding(label, sites, area_nm2) for label in labels),
+        evidence=show(chosen, sites, best, micrograph.frames, options, lattice.a_px),
+        least_certain=least_certain,
+        model=rendered(best, options, micrograph.frames.shape),
+        marginals=best.marginals,
+        lattice=check,
+        method="physics",
+        settings=_resolved(settings, options, best),
+        remarks=_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options, told_by_user),
+    )
+
+
+def _site_table(
+    best: Solution, other: Solution, log_odds: float, options: tuple[Hypothesis, ...]
+) -> tuple[tuple[str, ...], SiteTable]:
+    """Posterior of every judged site, over both ways to lay the sublattices where the scan does not settle it."""
+    posterior = best.decision.posterior
+    if log_odds < _DECISIVE_NATS:
+        share = 1 / (1 + np.exp(-log_odds))
+        posterior = share * posterior + (1 - share) * other.decision.posterior[_same_sites(best, other)]
+    labels, posterior = merged(posterior, options)
+    return labels, SiteTable(
+        x_px=best.x_px[best.judged],
+        y_px=best.y_px[best.judged],
+        sublattice=np.where(best.on_metal[best.judged], "M", "X"),
+        labels=labels,
+        posterior=posterior / posterior.sum(axis=1, keepdims=True),
+        residual=best.chi,
+    )
+
+
+def _same_sites(best: Solution, other: Solution) -> Int[np.ndarray, " judged"]:
+    """Rows of the other solution's judged sites in the order of the best one's: its sublattices come the other way round."""
+    metal = np.count_nonzero(best.on_metal[best.judged])
+    total = best.judged.size
+    return (np.arange(total) - metal) % total
+
+
+def _finding(label: str, sites: SiteTable, area_nm2: float) -> Finding:
+    """Count and density of one label.
+
+    The interval is that of a gamma distribution with Jeffreys' prior for a Poisson count, widened by the
+    variance that doubtful sites add: for certain sites it is the usual exact interval.
+    """
+    p = sites.posterior[:, sites.labels.index(label)]
+    count = float(p.sum())
+    mean = count + 0.5
+    variance = mean + float(np.sum(p * (1 - p)))
+    low, high = (float(gamma.ppf(q, mean**2 / variance, scale=variance / mean)) for q in (0.025, 0.975))
+    certain = int(np.count_nonzero(sites.label == label))
+    interval = (0.0 if certain == 0 and count < 0.5 else low, high)
+    known = area_nm2 > 0
+    return Finding(
+        label=label,
+        count=certain,
+        expected_count=count,
+        count_interval=interval,
+        density_per_nm2=count / area_nm2 if known else None,
+        density_interval_per_nm2=(interval[0] / area_nm2, interval[1] / area_nm2) if known else None,
+    )
+
+
+def _resolved(settings: PhysicsSettings, options: tuple[Hypothesis, ...], best: Solution) -> dict[str, Any]:
+    """Settings as used, and the numbers that were estimated from the scan; JSON-ready."""
+    return {
+        "prior_fraction": dict(settings.prior.fraction),
+        "prior_strength_sites": settings.prior.strength_sites,
+        "impurities": list(settings.impurities),
+        "hypotheses": [o.label if o.element is None else f"{o.label}:{o.element}" for o in options],
+        "estimated_fraction": [round(float(f), 6) for f in best.decision.fraction],
+        "channels": [
+            {
+                "most_probable_energy_kev": c.probe.energy_kev,
+                "most_probable_convergence_mrad": c.probe.convergence_mrad,
+                "most_probable_collection_mrad": list(c.collection_mrad),
+                "blur_sigma_nm": [round(float(np.sqrt(v)) / 10, 5) for v in np.linalg.eigvalsh(c.blur_A2)],
+                "gain_per_beam_fraction": float(f.gain),
+                "noise_floor": float(f.noise_floor),
+                "noise_slope": float(f.noise_slope),
+            }
+            for c, f in zip(best.condition, best.fits, strict=True)
+        ],
+    }
+
+
+def _remarks(
+    micrograph: Micrograph,
+    context: Context,
+    material: Host,
+    best: Solution,
+    log_odds: float,
+    check: LatticeCheck,
+    lattice: Lattice,
+    sites: SiteTable,
+    options: tuple[Hypothesis, ...],
+    told_by_user: bool,
+) -> tuple[str, ...]:
+    """What a reader must know before trusting the answer."""
+    remarks = []
+    if log_odds < _DECISIVE_NATS:
+        remarks.append(
+            f"Which sublattice is the metal's is not settled: the odds are {np.exp(log_odds):.3g} to 1. The posterior of every "
+            "site covers both ways. Known detector angles, or a second detector, would settle it."
+        )
+    if context.technique not in (None, "STEM"):
+        remarks.append(f"The context says {context.technique}; the model is that of a dark-field STEM scan.")
+    if context.dopants is None:
+        remarks.append("No dopants were named, so D_M was not considered; if there are none, say so with dopants: [].")
+    remarks += _channel_order(context, best.marginals)
+    if check.header_excess is not None and abs(check.header_excess) > 3 * check.pixel_size_sd_nm / check.pixel_size_nm:
+        source = "given" if told_by_user else "recorded"
+        used = "Densities use the given one." if told_by_user else "Densities use the lattice's."
+        remarks.append(
+            f"The {source} pixel size is {100 * check.header_excess:+.1f} % from that of the {material.formula} lattice "
+            f"({check.pixel_size_nm:.5f} ± {check.pixel_size_sd_nm:.5f} nm). {used}"
+        )
+    if check.header_excess is not None and abs(check.header_excess) > 0.15:
+        remarks.append(f"That is more than scans are usually off: is the host really {material.formula}?")
+    faded = float(np.mean(lattice.strength < 0.3))
+    if faded > 0.02:
+        remarks.append(f"No lattice shows in {100 * faded:.0f} % of the field; sites there are not reported.")
+    substitutes = [i for i, o in enumerate(options) if o.label == "D_X" and o.element not in (context.dopants or ())]
+    expected = float(best.decision.posterior[:, substitutes].sum())
+    if expected >= 1:
+        shares = {options[i].element: float(best.decision.posterior[:, i].sum()) for i in substitutes}
+        most = max(shares, key=lambda e: shares[e])
+        remarks.append(
+            f"About {expected:.0f} chalcogen sites are neither full nor vacant, and match one {material.chalcogen} replaced by "
+            f"{most} best. Nobody named that element: take D_X here as 'another chalcogen, or something else in its place'."
+        )
+    poor = float(np.mean(sites.residual > 2))
+    if poor > 0.05:
+        remarks.append(
+            f"{100 * poor:.0f} % of the sites fit badly (residual above 2 times the noise): contamination, a second layer, or "
+            "aberrations that the model does not have."
+        )
+    outside = [o for o in options if SUBLATTICE[o.label] == "X" and o.label == "V_X"]
+    if outside and "O" not in (context.dopants or ()):
+        remarks.append("A vacancy filled by oxygen or another light atom looks like an empty one, and is counted as V_X.")
+    return tuple(remarks)
+
+
+def _channel_order(context: Context, marginals: tuple[Marginal, ...]) -> list[str]:
+    """Say what the scan told about detectors whose angles nobody gave."""
+    inner = [m for m in marginals if m.name.startswith("inner_mrad")]
+    if not inner:
+        return []
+    said = ", ".join(
+        f"channel {int(m.name[-2]) + 1}: inner angle {m.mean:.0f} ± {m.standard_deviation:.0f} mrad" for m in inner
+    )
+    remarks = [f"Collection angles were not given. From the lattice's own brightness ratio: {said}. All were marginalised."]
+    if len(inner) == 2:
+        first, second = inner
+        gap, sd = first.mean - second.mean, float(np.hypot(first.standard_deviation, second.standard_deviation))
+        if abs(gap) > sd:
+            high, low = ("1", "2") if gap > 0 else ("2", "1")
+            remarks.append(f"Channel {high} is the detector at higher angles, channel {low} at lower ones.")
+    return remarks
