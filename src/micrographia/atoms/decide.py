@@ -24,8 +24,10 @@ _AMPLITUDE_DISCREPANCY: Final = 0.05
 """Uncertainty of the simulated brightness of a column half as bright as the pristine one, whose brightness is 1.
 
 It covers the kernels (3 %), the assumed thermal vibration and the probe's residual aberrations, and falls to
-nothing for a missing column and for one like the pristine column.
+nothing for a column like the pristine one.
 """
+_EMPTY_DISCREPANCY: Final = 0.02
+"""Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
 _FREEDOM: Final = (3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 1000.0)
 """Degrees of freedom of the scatter that are tried: 1000 is as good as Gaussian, few have long tails."""
 
@@ -268,7 +270,8 @@ def amplitude_uncertainty(
     covariance = np.zeros((count, channels, channels))
     for c, (values, weight) in enumerate(samples):
         spread = weight @ (values - amplitude[c]) ** 2
-        discrepancy = 4 * _AMPLITUDE_DISCREPANCY * np.abs(amplitude[c] * (1 - amplitude[c]))
+        relative = np.clip(4 * _AMPLITUDE_DISCREPANCY * amplitude[c], _EMPTY_DISCREPANCY, 2 * _AMPLITUDE_DISCREPANCY)
+        discrepancy = np.abs(1 - amplitude[c]) * relative
         covariance[:, c, c] = spread + discrepancy**2
     return amplitude, covariance
 

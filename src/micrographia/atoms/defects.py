@@ -161,19 +161,20 @@ def find_defects(
 def _site_table(
     best: Solution, other: Solution, log_odds: float, options: tuple[Hypothesis, ...]
 ) -> tuple[tuple[str, ...], SiteTable]:
-    """Posterior of every judged site, over both ways to lay the sublattices where the scan does not settle it."""
+    """Posterior of every reported site, over both ways to lay the sublattices where the scan does not settle it."""
     posterior = best.decision.posterior
     if log_odds < _DECISIVE_NATS:
         share = 1 / (1 + np.exp(-log_odds))
         posterior = share * posterior + (1 - share) * other.decision.posterior[_same_sites(best, other)]
-    labels, posterior = merged(posterior, options)
+    labels, posterior = merged(posterior[best.reported], options)
+    rows = best.judged[best.reported]
     return labels, SiteTable(
-        x_px=best.x_px[best.judged],
-        y_px=best.y_px[best.judged],
-        sublattice=np.where(best.on_metal[best.judged], "M", "X"),
+        x_px=best.x_px[rows],
+        y_px=best.y_px[rows],
+        sublattice=np.where(best.on_metal[rows], "M", "X"),
         labels=labels,
         posterior=posterior / posterior.sum(axis=1, keepdims=True),
-        residual=best.chi,
+        residual=best.chi[best.reported],
     )
 
 
@@ -268,9 +269,9 @@ def _remarks(
     if faded > 0.02:
         remarks.append(f"No lattice shows in {100 * faded:.0f} % of the field; sites there are not reported.")
     substitutes = [i for i, o in enumerate(options) if o.label == "D_X" and o.element not in (context.dopants or ())]
-    expected = float(best.decision.posterior[:, substitutes].sum())
+    expected = float(best.decision.posterior[best.reported][:, substitutes].sum())
     if expected >= 1:
-        shares = {options[i].element: float(best.decision.posterior[:, i].sum()) for i in substitutes}
+        shares = {options[i].element: float(best.decision.posterior[best.reported, i].sum()) for i in substitutes}
         most = max(shares, key=lambda e: shares[e])
         remarks.append(
             f"About {expected:.0f} chalcogen sites are neither full nor vacant, and match one {material.chalcogen} replaced by "

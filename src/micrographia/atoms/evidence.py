@@ -66,14 +66,15 @@ def show(
     """
     _, height, width = frames.shape
     reach = int(np.ceil(1.5 * a_px))
+    reported = np.nonzero(solution.reported)[0]
     found = []
     for row in chosen:
-        site = solution.judged[row]
+        site = solution.judged[reported[row]]
         x, y = solution.x_px[site], solution.y_px[site]
         left, right = max(0, round(x) - reach), min(width, round(x) + reach + 1)
         top, bottom = max(0, round(y) - reach), min(height, round(y) + reach + 1)
         window = np.s_[top:bottom, left:right]
-        own = solution.decision.posterior[row]
+        own = solution.decision.posterior[reported[row]]
         ranked = np.argsort(-sites.posterior[row], kind="stable")[:_HYPOTHESES]
         names = tuple(sites.labels[i] for i in ranked)
         at_x, at_y = np.array([x - left]), np.array([y - top])

@@ -171,12 +171,16 @@ class SiteSignal:
         How much a column of brightness 1 adds to that variance.
     chi : float array (site,)
         Root mean square of (data - model) / noise over the window.
+    log_unit : float array (site,)
+        Log of the pristine column's norm in file units: densities of brightness for different pristine columns
+        compare after this is taken off.
     """
 
     excess: Float[np.ndarray, " site"]
     variance: Float[np.ndarray, " site"]
     variance_per_brightness: Float[np.ndarray, " site"]
     chi: Float[np.ndarray, " site"]
+    log_unit: Float[np.ndarray, " site"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,4 +295,5 @@ def measure_sites(
         variance=np.maximum(total - own * np.maximum(brightness, 0), 0.1 * total),
         variance_per_brightness=own,
         chi=np.sqrt(sums[4] / np.maximum(sums[5], 1)),
+        log_unit=np.log(np.sqrt(sums[1]) * fit.gain),
     )

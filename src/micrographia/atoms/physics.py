@@ -32,7 +32,9 @@ class Solution:
     on_metal : bool array (site,)
         Sublattice.
     judged : int array (judged,)
-        Sites to report; the others lie at the edge or where no lattice shows, and only lend their light.
+        Sites that were decided: those in the scan where the lattice shows. The others only lend their light.
+    reported : bool array (judged,)
+        Which of them to report: those with the scan reaching one lattice constant past them on every side.
     shown : bool array (site,)
         Whether the lattice shows at a site at all; where it does not, no column is assumed.
     decision : Decision
@@ -55,6 +57,7 @@ class Solution:
     y_px: Float[np.ndarray, " site"]
     on_metal: Bool[np.ndarray, " site"]
     judged: Int[np.ndarray, " judged"]
+    reported: Bool[np.ndarray, " judged"]
     shown: Bool[np.ndarray, " site"]
     decision: Decision
     models: tuple[ChannelModel, ...]
@@ -125,11 +128,10 @@ def solve(
     places = [place_sites(lattice, origin, margin_px=margin) for origin in (metal_origin, pair_origin)]
     x, y = (np.concatenate([place[k] for place in places]) for k in range(2))
     on_metal = np.arange(x.size) < places[0][0].size
-    # A site is judged when the scan reaches one lattice constant past it on every side.
-    edge = a_px - 0.5
-    whole = (x >= edge) & (x <= width - 1 - edge) & (y >= edge) & (y <= height - 1 - edge)
-    inside = whole & well_ordered(lattice, x, y)
-    if np.count_nonzero(inside & on_metal) < 4 or np.count_nonzero(inside & ~on_metal) < 4:
+    ordered = well_ordered(lattice, x, y)
+    judged = np.nonzero(ordered & _within(x, y, width, height, edge_px=0.0))[0]
+    reported = _within(x[judged], y[judged], width, height, edge_px=a_px - 0.5)
+    if min(np.count_nonzero(reported & on_metal[judged]), np.count_nonzero(reported & ~on_metal[judged])) < 4:
         raise InputError("fewer than four whole unit cells lie inside the scan; give a larger field")
     shown = well_ordered(lattice, np.clip(x, 0, width - 1), np.clip(y, 0, height - 1), least=0.15)
 
@@ -137,7 +139,6 @@ def solve(
     occupation = np.zeros((x.size, len(options)))
     # Columns outside, or where the lattice fades, are taken as pristine: they are not judged, but they shine.
     occupation[np.arange(x.size), pristine] = shown
-    judged = np.nonzero(inside)[0]
     sublattice = np.where(on_metal, 0, 1)
     scale = np.ones((2, channels))
     for _ in range(_SWEEPS):
@@ -169,6 +170,7 @@ def solve(
         y_px=y,
         on_metal=on_metal,
         judged=judged,
+        reported=reported,
         shown=shown,
         decision=decision,
         models=models,
@@ -177,8 +179,17 @@ def solve(
         chi=chi,
         marginals=marginals(candidates, weights),
         condition=best,
-        log_evidence=decision.log_evidence + evidence(candidates),
+        log_evidence=decision.log_evidence + evidence(candidates) - float(np.sum([s.log_unit for s in signals])),
     )
+
+
+def _within(
+    x_px: Float[np.ndarray, " site"], y_px: Float[np.ndarray, " site"], width: int, height: int, *, edge_px: float
+) -> Bool[np.ndarray, " site"]:
+    """Which sites are at least this far inside the outermost pixels' centres."""
+    near = np.minimum(np.minimum(x_px, width - 1 - x_px), np.minimum(y_px, height - 1 - y_px))
+    inside: Bool[np.ndarray, " site"] = near >= edge_px
+    return inside
 
 
 def rendered(

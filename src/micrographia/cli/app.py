@@ -38,20 +38,37 @@ def options(
     """Hold the options that every command shares."""
 
 
+_USAGE_ERROR = typer.BadParameter.__bases__[0]
+"""What Typer raises for a wrong command line; it does not export the class itself."""
+
+
 def fail(error: Exception) -> None:
     """Print one plain line on stderr; with ``-v`` anywhere on the command line, the traceback before it."""
     if {"-v", "--verbose"} & set(sys.argv[1:]):
         traceback.print_exception(error)
-    stderr.print(f"micrographia: {' '.join(str(error).split())}", markup=False)
+    message = error.format_message() if isinstance(error, _USAGE_ERROR) else error
+    stderr.print(f"micrographia: {' '.join(str(message).split())}", markup=False)
 
 
 def main() -> None:
     """Run the command line; exit with 2 on bad input."""
-    from micrographia.cli import info  # noqa: F401  (registers its commands)
+    from micrographia.cli import analyse, compare, defects, info, samples, simulate  # noqa: F401  (they register)
+    from micrographia.cli.flags import fold_pairs
 
     arguments = [a for a in sys.argv[1:] if a not in ("-v", "--verbose")]
     try:
-        app(args=arguments)
+        status = app(args=fold_pairs(arguments), standalone_mode=False)
     except MicrographiaError as error:
         fail(error)
         sys.exit(2)
+    except _USAGE_ERROR as error:
+        message = str(error.format_message())
+        if "\n" in message:  # no arguments at all: the message is the help text
+            stderr.print(message, markup=False)
+        else:
+            fail(error)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        stderr.print("micrographia: interrupted; nothing half-written was left", markup=False)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

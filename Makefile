@@ -1,0 +1,42 @@
+# Everything a newcomer needs: `make demo` and `make test`. CI runs the same verbs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Threads that spin while they wait are far slower than one on shared cores.
+export OMP_WAIT_POLICY := passive
+
+.PHONY: setup demo test test-all check docs bench clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	touch $@
+
+demo: setup
+	$(BIN)/python examples/demo.py --out demo-out
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-all: setup
+	$(BIN)/python -m pytest -m 'not gpu and not network'
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell src tests docs benchmarks examples README.md CHANGELOG.md CONTRIBUTING.md
+
+docs: setup
+	$(BIN)/python -m pytest -q src docs --doctest-modules --doctest-glob='*.md'
+
+bench: setup
+	$(BIN)/python benchmarks/real_wse2.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/reliability.py
+	$(BIN)/python benchmarks/kernels.py
+
+clean:
+	rm -rf $(VENV) demo-out
