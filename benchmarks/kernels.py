@@ -166,7 +166,9 @@ def one_cell(n: int, probe: Probe, options: argparse.Namespace) -> dict:
                 "column_worst_label": str(specimen.label[occupied][np.abs(at_columns).argmax()]),
                 "empty_site_worst_of_range": float(np.abs(dark).max()),
             }
-        scores["peer_rmse_of_range"] = float(np.sqrt(np.mean((peer - truth[channel, random]) ** 2)) / np.ptp(truth[channel]))
+        scores["peer_rmse_of_range"] = float(
+            np.sqrt(np.mean((peer - truth[channel, random]) ** 2)) / np.ptp(truth[channel])
+        )
         record["detectors"][name] = scores
     return record
 
@@ -216,9 +218,7 @@ def sub_pixel(options: argparse.Namespace) -> dict[str, float]:
         peaks = []
         for dx, dy in offsets:
             x, y = side / 2 + dx, side / 2 + dy
-            image = superpose(
-                np.array([x]), np.array([y]), np.array([0]), np.ones(1), table[None], pixel_A, side, side
-            )
+            image = superpose(np.array([x]), np.array([y]), np.array([0]), np.ones(1), table[None], pixel_A, side, side)
             there = np.exp(2j * np.pi * k * y)[:, None] * np.exp(2j * np.pi * k * x)
             peaks.append(np.real(np.sum(np.fft.fft2(image) * there)) / side**2)
         found[f"kernels, {pixel_A:g} Å pixels"] = float(np.abs(np.array(peaks) / table[0] - 1).max())
@@ -233,9 +233,7 @@ def _abtem_sub_pixel(probe: Probe, angles: tuple[float, float], sampling_A: floa
 
     points = next_fast_len(int(np.ceil(12.0 / sampling_A)), real=True)
     step_A = 12.0 / points
-    beam = abtem.Probe(
-        energy=1e3 * probe.energy_kev, semiangle_cutoff=probe.convergence_mrad, extent=12.0, gpts=points
-    )
+    beam = abtem.Probe(energy=1e3 * probe.energy_kev, semiangle_cutoff=probe.convergence_mrad, extent=12.0, gpts=points)
     detector = abtem.AnnularDetector(inner=angles[0], outer=angles[1])
     values = []
     for dx, dy in np.concatenate([np.zeros((1, 2)), offsets]):
@@ -260,7 +258,11 @@ def our_times() -> dict[str, float]:
         for name in ("computed", "from disk"):
             started = time.perf_counter()
             simulate_scan(
-                patch, PROBES[0], collection_mrad=tuple(DETECTORS.values()), pixel_size_nm=PATCH_PIXEL_NM, vibration_A=0.0
+                patch,
+                PROBES[0],
+                collection_mrad=tuple(DETECTORS.values()),
+                pixel_size_nm=PATCH_PIXEL_NM,
+                vibration_A=0.0,
             )
             seconds[name] = time.perf_counter() - started
         if before is None:
@@ -296,7 +298,11 @@ def tables(records: dict) -> str:
                     f"| {max(s['empty_site_worst_of_range'] for s in v):.2%} | {peer:.1%} |"
                 )
     gains = [r["box_gain"] - 1 for r in cells]
-    lines += ["", f"abTEM's probe is too bright by {min(gains):.1%} to {max(gains):.1%} in these boxes (from the aperture alone).", ""]
+    lines += [
+        "",
+        f"abTEM's probe is too bright by {min(gains):.1%} to {max(gains):.1%} in these boxes (from the aperture alone).",
+        "",
+    ]
     for variant in ("as it comes", "box gain taken out"):
         scores = [d[variant] for r in cells for d in r["detectors"].values()]
         rmse, column = max(s["rmse_of_range"] for s in scores), max(s["column_worst"] for s in scores)
