@@ -1,11 +1,35 @@
 """Check array shapes and types of the computing stages at run time, in every test."""
 
+import importlib
+import inspect
 import os
 import tempfile
+from pathlib import Path
 
+import numba
+import pytest
 from jaxtyping import install_import_hook
 
 # Compiled kernels and caches of a test run belong to that run.
-os.environ.setdefault("MICROGRAPHIA_CACHE", tempfile.mkdtemp(prefix="micrographia-test-"))
+_cache = tempfile.TemporaryDirectory(prefix="micrographia-test-")
+os.environ.setdefault("MICROGRAPHIA_CACHE", _cache.name)
 
-_hook = install_import_hook(["micrographia.simulate", "micrographia.atoms"], "beartype.beartype")
+SOURCE = Path(__file__).parents[1] / "src" / "micrographia"
+# A protocol that is not runtime_checkable, as compare.py has one, cannot be checked at run time.
+UNCHECKED = ("compare", "__init__")
+CHECKED = [
+    f"micrographia.{stage}.{file.stem}"
+    for stage in ("simulate", "atoms")
+    for file in sorted((SOURCE / stage).glob("*.py"))
+    if file.stem not in UNCHECKED
+]
+
+# An int serves wherever a float is asked for, as type checkers have it.
+install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# Numba compiles none of these checks: take them off what it compiles while the stages are imported.
+with pytest.MonkeyPatch.context() as patch:
+    njit = numba.njit
+    patch.setattr(numba, "njit", lambda **options: lambda function: njit(**options)(inspect.unwrap(function)))
+    for name in CHECKED:
+        importlib.import_module(name)

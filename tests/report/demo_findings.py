@@ -141,7 +141,12 @@ def make_findings(
             header_pixel_size_nm=None if pixel_size_nm is None else 0.0383,
         ),
         method="physics",
-        settings={"window_px": 19, "hypotheses": list(LABELS), "prior_defect_fraction": 0.01, "sweeps": 3},
+        settings={
+            "window_px": 19,
+            "hypotheses": ["D_M:Ti" if v == "D_M" else v for v in LABELS],
+            "prior_defect_fraction": 0.01,
+            "sweeps": 3,
+        },
         remarks=(
             "The convergence semi-angle is not in the file; the answer is averaged over 18 to 36 mrad.",
             "The pixel size in the header is 3.3 % larger than the lattice of WSe2 allows; the lattice's is used.",

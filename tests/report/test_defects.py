@@ -203,7 +203,7 @@ def test_hostile_names_and_notes_stay_text() -> None:
     )
     provenance = dataclasses.replace(findings.micrograph.provenance, reader=evil)
     micrograph = dataclasses.replace(findings.micrograph, context=context, provenance=provenance)
-    settings = {"note": evil, evil: [evil]}
+    settings = {"note": evil, evil: [evil], "hypotheses": [f"D_M:{evil}"]}
     source = defects_page(dataclasses.replace(findings, micrograph=micrograph, remarks=(evil,), settings=settings))
     page = Page(source)
     assert page.open == []
@@ -237,7 +237,7 @@ def test_evidence_patches_share_the_grey_scale_of_the_scan(findings: DefectFindi
     scales = Scales.of(findings)
     site = findings.least_certain[0]
     evidence = next(e for e in findings.evidence if e.site == site)
-    alt = f"Site {site}, data, channel 1"
+    alt = f"Site {site}, data, channel 2"
     uri = next(a["src"] for t, a in page.elements if t == "img" and a.get("alt") == alt)
     with Image.open(io.BytesIO(base64.b64decode(str(uri).split(",")[1]))) as picture:
         grey = np.asarray(picture).astype(float)

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from micrographia.context import Context
 from micrographia.findings import LABELS, DefectFindings, Finding, Marginal
-from micrographia.report.numbers import decimals, estimate, interval, number, probability, scale_bar_length
+from micrographia.report.numbers import (
+    decimals,
+    estimate,
+    interval,
+    number,
+    probability,
+    scale_bar_length,
+    value_and_interval,
+)
 from micrographia.report.sections import lattice_words, marginal_words
 from micrographia.report.words import Elements, amount, headline, label_words, second_line
 
@@ -70,7 +78,7 @@ def test_headline_names_count_host_sites_density_and_interval(findings: DefectFi
     assert headline(answer) == (
         f"138 ± 12 single Se vacancies (V_X) among {chalcogens} Se sites: 0.38 per nm² (95 % interval 0.32–0.45)."
     )
-    assert second_line(answer) == "Also found: 5 (95 % interval 2–10) Ti substituents on W sites (D_M)."
+    assert second_line(answer) == "Also found: 5 (95 % interval 2–10) Ti on W sites (D_M)."
 
 
 def test_headline_without_a_pixel_size_gives_a_share_of_sites(findings: DefectFindings) -> None:
@@ -95,8 +103,32 @@ def test_an_unreadable_host_falls_back_to_roles(host: str | None) -> None:
     context = Context() if host is None else Context(host=host, origin="user")
     elements = Elements.of(context)
     assert (elements.metal, elements.chalcogen) == ("metal", "chalcogen")
-    assert label_words("D_M", elements) == "dopant on metal site"
+    assert label_words("D_M", elements) == "substituent on metal site"
     assert all(label_words(label, elements) for label in LABELS)
+
+
+def test_an_element_that_nobody_named_is_not_claimed() -> None:
+    told = Context(host="WSe2", dopants=("Ti", "S"), origin="user")
+    hypotheses = {"hypotheses": ["M", "D_M:Ti", "X2", "D_X:S", "D_X:Te", "M_X2"]}
+    assert label_words("D_M", Elements.of(told, hypotheses)) == "Ti on W site"
+    assert label_words("D_X", Elements.of(told, hypotheses)) == "S or another chalcogen (Te?) on Se site"
+    unasked = Elements.of(Context(host="WSe2", dopants=("Ti",), origin="user"), hypotheses)
+    assert label_words("D_X", unasked) == "another chalcogen (S or Te?) on Se site"
+    assert label_words("D_X", unasked, plural=True) == "Se sites with another chalcogen (S or Te?)"
+    assert label_words("D_X", Elements.of(told)) == "substituent on Se site"
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "shown"),
+    [
+        (0.0256, (0.0, 2.64), ("0", "0–2.6")),
+        (0.0027, (0.0003, 0.0121), ("0.003", "0.0003–0.012")),
+        (0.98, (0.10, 4.66), ("1.0", "0.1–4.7")),
+        (103.0, (84.2, 124.6), ("103", "84–125")),
+    ],
+)
+def test_small_numbers_are_not_rows_of_zeros(value: float, bounds: tuple[float, float], shown: tuple[str, str]) -> None:
+    assert value_and_interval(value, bounds) == shown
 
 
 def test_lattice_words_follow_the_uncertainty(findings: DefectFindings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -32,8 +32,9 @@ FIELDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """Title and unit of each field of a context."""
 
-# Fields whose absence matters to a decision about sites; other unknown fields are not worth a row.
-_ALWAYS_SHOWN: Final = ("host", "dopants", "energy_kev", "convergence_mrad", "collection_mrad", "dose_e_per_A2")
+DECISIVE: Final = ("host", "dopants", "energy_kev", "convergence_mrad", "collection_mrad", "dose_e_per_A2")
+"""Fields whose absence matters to a decision about atomic sites."""
+
 _PER_CHANNEL: Final = ("collection_mrad", "detectors")
 
 
@@ -48,10 +49,15 @@ class ContextRow:
     origin: str | None
 
 
-def context_rows(micrograph: Micrograph) -> tuple[ContextRow, ...]:
+def context_rows(micrograph: Micrograph, *, always: Collection[str] = DECISIVE) -> tuple[ContextRow, ...]:
     """Return the pixel size and the context, one row a value, in the order of definition.
 
-    Unknown values have a row where they bear on the decision.
+    Parameters
+    ----------
+    micrograph : Micrograph
+        Whose context.
+    always : collection of str
+        Fields that have a row even when they are unknown.
     """
     context, size = micrograph.context, micrograph.pixel_size_nm
     rows = [
@@ -65,8 +71,8 @@ def context_rows(micrograph: Micrograph) -> tuple[ContextRow, ...]:
     ]
     for name in FIELDS:
         if name in _PER_CHANNEL:
-            rows += _channel_rows(context, name, len(micrograph.frames))
-        elif getattr(context, name) is not None or name in _ALWAYS_SHOWN:
+            rows += _channel_rows(context, name, len(micrograph.frames), always)
+        elif getattr(context, name) is not None or name in always:
             rows.append(_row(context, name, getattr(context, name)))
     return tuple(rows)
 
@@ -76,12 +82,12 @@ def field_title(name: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> field_title("collection_mrad[1]")
-    ('Collection semi-angles, channel 1', 'mrad')
+    >>> field_title("collection_mrad[1]")  # counted from 0 in data and from 1 for people
+    ('Collection semi-angles, channel 2', 'mrad')
     """
     stem, _, channel = name.partition("[")
     title, unit = FIELDS.get(stem, (stem.replace("_", " ").capitalize(), ""))
-    return (f"{title}, channel {channel.rstrip(']')}" if channel else title), unit
+    return (f"{title}, channel {int(channel.rstrip(']')) + 1}" if channel else title), unit
 
 
 def _row(context: Context, name: str, value: object, *, channel: str = "") -> ContextRow:
@@ -95,15 +101,15 @@ def _row(context: Context, name: str, value: object, *, channel: str = "") -> Co
     )
 
 
-def _channel_rows(context: Context, name: str, channels: int) -> list[ContextRow]:
+def _channel_rows(context: Context, name: str, channels: int, always: Collection[str]) -> list[ContextRow]:
     values = getattr(context, name)
-    if values is None and name not in _ALWAYS_SHOWN:
+    if values is None and name not in always:
         return []
     entries = values or (None,) * channels
     return [
         _row(context, name, value, channel=f"[{k}]" if channels > 1 else "")
         for k, value in enumerate(entries)
-        if value is not None or name in _ALWAYS_SHOWN
+        if value is not None or name in always
     ]
 
 

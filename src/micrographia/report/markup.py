@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 from micrographia.findings import Marginal
+from micrographia.report.fields import ContextRow
 from micrographia.report.marks import MARKS
 
 _HEXAGON = "6,0 3,5.2 -3,5.2 -6,0 -3,-5.2 3,-5.2"
@@ -65,6 +66,19 @@ def table(heads: Sequence[tuple[str, str]], rows: Sequence[str]) -> str:
 def section(identifier: str, title: str, *parts: str) -> str:
     """Return a section with its heading."""
     return f'<section id="{identifier}"><h2>{title}</h2>{"".join(parts)}</section>'
+
+
+def doubts(title: str, items: Sequence[str]) -> str:
+    """Return a box of sentences that a reader must not miss."""
+    listed = "".join(f"<li>{text(item[:1].upper() + item[1:])}</li>" for item in items)
+    return f'<aside class="doubts" aria-label="{text(title)}"><h2>{text(title)}</h2><ul>{listed}</ul></aside>'
+
+
+def value_and_badge(row: ContextRow) -> tuple[str, str]:
+    """Return a value of the context with its unit, and the badge that says who gave it."""
+    if row.value is None:
+        return '<span class="soft">–</span>', '<span class="badge unknown">unknown</span>'
+    return f'{text(row.value)} <span class="soft">{row.unit}</span>', f'<span class="badge">{text(row.origin)}</span>'
 
 
 def marginal_svg(marginal: Marginal) -> str:

@@ -59,7 +59,7 @@ def interval(low: float, high: float) -> str:
     ('0.30–0.43', '0–3.2')
     """
     places = decimals((high - low) / 2)
-    return f"{'0' if low == 0 else number(low, places)}–{number(high, places)}"
+    return f"{_small(low, places)}–{number(high, places)}"
 
 
 def value_and_interval(value: float, bounds: tuple[float, float]) -> tuple[str, str]:
@@ -67,10 +67,35 @@ def value_and_interval(value: float, bounds: tuple[float, float]) -> tuple[str, 
 
     Examples
     --------
-    >>> value_and_interval(0.3581, (0.3018, 0.4312))
-    ('0.36', '0.30–0.43')
+    >>> value_and_interval(0.3581, (0.3018, 0.4312)), value_and_interval(0.0027, (0.0003, 0.0121))
+    (('0.36', '0.30–0.43'), ('0.003', '0.0003–0.012'))
     """
-    return number(value, decimals((bounds[1] - bounds[0]) / 2)), interval(*bounds)
+    half = (bounds[1] - bounds[0]) / 2
+    return "0" if 0 <= value < 0.05 * half else _small(value, decimals(half)), interval(*bounds)
+
+
+def _small(value: float, places: int) -> str:
+    """Return a value with so many decimals, or to one digit where they would all be zeros; 0 as ``0``."""
+    if value == 0:
+        return "0"
+    return number(value, max(places, -math.floor(math.log10(value))) if 0 < value < 0.5 * 10.0**-places else places)
+
+
+def magnitude(value: float, digits: int) -> str:
+    """Return a value of any size to some digits, with a power of ten where it is very large or very small.
+
+    Examples
+    --------
+    >>> magnitude(1.6712e6, 3), magnitude(12345, 3), magnitude(-0.52, 2)
+    ('1.67 × 10⁶', '12,300', '−0.52')
+    """
+    if value == 0 or not math.isfinite(value):
+        return number(value, 0)
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if -4 < exponent < 5:
+        return number(round(value, digits - 1 - exponent), max(digits - 1 - exponent, 0))
+    power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{number(value / 10.0**exponent, digits - 1)} × 10{power}"
 
 
 def probability(p: float) -> str:

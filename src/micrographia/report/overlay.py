@@ -96,7 +96,7 @@ def _draw_scale_bar(axes: Any, findings: DefectFindings, scale: int, text_pt: fl
 
 
 def _draw_legend(figure: Any, findings: DefectFindings, text_pt: float, across: int, share: float) -> None:
-    elements = Elements.of(findings.micrograph.context)
+    elements = Elements.of(findings.micrograph.context, findings.settings)
     handles = []
     for f in findings.findings:
         if f.label in PRISTINE and not f.count:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
-from importlib import metadata, resources
-from string import Template
 from typing import Any, Final
 
 import numpy as np
 
 from micrographia.findings import SUBLATTICE, DefectFindings
+from micrographia.report.document import document, template
 from micrographia.report.images import data_uri, grey_image, residual_image
 from micrographia.report.marks import MARKS, PRISTINE
-from micrographia.report.markup import mark_svg, script_json, section, text
+from micrographia.report.markup import mark_svg, section, text
 from micrographia.report.numbers import number
 from micrographia.report.patches import INTENSITY_UNIT, Scales, gallery_section, least_certain_section
 from micrographia.report.sections import (
@@ -52,36 +49,28 @@ def defects_page(findings: DefectFindings) -> str:
         An HTML document without any address outside itself; its security policy forbids loading.
     """
     scales = Scales.of(findings)
-    script = "\n" + _template("defects.js")
-    body = (
-        answer_section(findings),
-        viewer_section(findings),
-        amounts_section(findings),
-        least_certain_section(findings, scales),
-        gallery_section(findings, scales),
-        context_section(findings),
-        lattice_section(findings),
-        provenance_section(findings),
+    return document(
+        title=f"Defects in {findings.micrograph.provenance.file} – Micrographia",
+        kind="defect report",
+        sections=_NAV,
+        body=(
+            answer_section(findings),
+            viewer_section(findings),
+            amounts_section(findings),
+            least_certain_section(findings, scales),
+            gallery_section(findings, scales),
+            context_section(findings),
+            lattice_section(findings),
+            provenance_section(findings),
+        ),
+        script=template("defects.js"),
+        data=viewer_data(findings, scales),
     )
-    return Template(_template("defects.html")).substitute(
-        title=f"Defects in {text(findings.micrograph.provenance.file)} – Micrographia",
-        css=_template("defects.css"),
-        nav="".join(f'<a href="#{name}">{title}</a>' for name, title in _NAV),
-        body="\n".join(body),
-        version=metadata.version("micrographia"),
-        data=script_json(viewer_data(findings, scales)),
-        script=script,
-        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-    )
-
-
-def _template(name: str) -> str:
-    return resources.files("micrographia.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def viewer_data(findings: DefectFindings, scales: Scales) -> dict[str, Any]:
     """Return what the viewer draws: pictures of each channel, marks, and every site with its posterior."""
-    sites, elements = findings.sites, Elements.of(findings.micrograph.context)
+    sites, elements = findings.sites, Elements.of(findings.micrograph.context, findings.settings)
     frames, model = findings.micrograph.frames, findings.model
     return {
         "width": frames.shape[2],
@@ -130,7 +119,7 @@ def _short(values: np.ndarray, places: int) -> list[float | int | None]:
 
 def viewer_section(findings: DefectFindings) -> str:
     """Return the frame of the viewer; the script fills it."""
-    elements = Elements.of(findings.micrograph.context)
+    elements = Elements.of(findings.micrograph.context, findings.settings)
     counts = {f.label: f.count for f in findings.findings}
     filters = "".join(
         f'<label><input type="checkbox" name="label" value="{label}" checked>'
@@ -140,7 +129,7 @@ def viewer_section(findings: DefectFindings) -> str:
     )
     layers = _segments("layer", "Show", (("data", "Data"), ("model", "Model"), ("residual", "Residual")))
     names = findings.micrograph.context.detectors or (None,) * len(findings.micrograph.frames)
-    options = tuple((str(k), f"{k}: {name}" if name else str(k)) for k, name in enumerate(names))
+    options = tuple((str(k), f"{k + 1}: {name}" if name else str(k + 1)) for k, name in enumerate(names))
     channels = _segments("channel", "Channel", options) if len(options) > 1 else ""
     return section(
         "viewer",

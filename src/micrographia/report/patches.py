@@ -12,7 +12,7 @@ from micrographia.findings import DefectFindings, Evidence, SiteTable
 from micrographia.report.images import data_uri, grey_image, grey_limits, residual_image, residual_limit
 from micrographia.report.marks import PRISTINE
 from micrographia.report.markup import mark_svg, section, table, text
-from micrographia.report.numbers import number, probability
+from micrographia.report.numbers import magnitude, number, probability
 from micrographia.report.words import Elements, label_words
 
 INTENSITY_UNIT = "file's intensity units"
@@ -46,18 +46,19 @@ class Scales:
     def grey_ends(self, channel: int) -> tuple[str, str]:
         """Return the intensities shown black and white."""
         low, high = self.grey[channel]
-        return f"{low:.3g}".replace("-", "−"), f"{high:.3g}".replace("-", "−")
+        return magnitude(low, 3), magnitude(high, 3)
 
     def residual_ends(self, channel: int) -> tuple[str, str]:
         """Return the residuals shown full blue and full red."""
-        return f"−{self.residual[channel]:.2g}", f"+{self.residual[channel]:.2g}"
+        end = magnitude(self.residual[channel], 2)
+        return f"−{end}", f"+{end}"
 
 
 def scales_legend(scales: Scales) -> str:
     """Return the key to the greys and colours of all pictures."""
     rows = []
     for channel in range(len(scales.grey)):
-        name = f" in channel {channel}" if len(scales.grey) > 1 else ""
+        name = f" in channel {channel + 1}" if len(scales.grey) > 1 else ""
         for what, kind, (low, high) in (
             ("Intensity", "grey", scales.grey_ends(channel)),
             ("Residual, data − model,", "diverging", scales.residual_ends(channel)),
@@ -86,10 +87,10 @@ def hypotheses_patches(evidence: Evidence, sites: SiteTable, scales: Scales) -> 
     shown = evidence.hypotheses[:2]
     rows = []
     for channel, limits in enumerate(scales.grey):
-        cells = [_patch(_grey(evidence.data[channel], limits), evidence, sites, f"data, channel {channel}")]
+        cells = [_patch(_grey(evidence.data[channel], limits), evidence, sites, f"data, channel {channel + 1}")]
         for k, label in enumerate(shown):
             frame = evidence.rendered[k, channel]
-            cells.append(_patch(_grey(frame, limits), evidence, sites, f"simulated as {label}, channel {channel}"))
+            cells.append(_patch(_grey(frame, limits), evidence, sites, f"simulated as {label}, channel {channel + 1}"))
         rows.append(f'<div class="patches">{"".join(cells)}</div>')
     heads = text(" | ".join(("data", *(f"as {label}" for label in shown))))
     return f'<div class="stack side" data-evidence="{evidence.site}" data-heads="{heads}">{"".join(rows)}</div>'
@@ -103,9 +104,9 @@ def _residual_patches(evidence: Evidence, sites: SiteTable, scales: Scales) -> s
         residual = data_uri(residual_image(data - model, scales.residual[channel]))
         rows.append(
             '<div class="patches">'
-            + _patch(_grey(data, limits), evidence, sites, f"data, channel {channel}")
-            + _patch(_grey(model, limits), evidence, sites, f"simulated as {best}, channel {channel}")
-            + _patch(residual, evidence, sites, f"data − model, channel {channel}")
+            + _patch(_grey(data, limits), evidence, sites, f"data, channel {channel + 1}")
+            + _patch(_grey(model, limits), evidence, sites, f"simulated as {best}, channel {channel + 1}")
+            + _patch(residual, evidence, sites, f"data − model, channel {channel + 1}")
             + "</div>"
         )
     heads = text(f"data | as {best} | residual")
@@ -114,7 +115,7 @@ def _residual_patches(evidence: Evidence, sites: SiteTable, scales: Scales) -> s
 
 def least_certain_section(findings: DefectFindings, scales: Scales) -> str:
     """Return the table of the most doubtful sites, with their two best hypotheses as pictures."""
-    sites, elements = findings.sites, Elements.of(findings.micrograph.context)
+    sites, elements = findings.sites, Elements.of(findings.micrograph.context, findings.settings)
     by_site = {e.site: e for e in findings.evidence}
     label, entropy = sites.label, sites.entropy_nats
     rows = []
@@ -140,7 +141,7 @@ def least_certain_section(findings: DefectFindings, scales: Scales) -> str:
         ("x, y / px", "n"),
         ("Two best hypotheses", ""),
         ("Posterior", "n"),
-        ("Entropy / nats", "n"),
+        ("Entropy<br>/ nats", "n"),
         ("Residual", "n"),
         ("Channel by channel: data | hypothesis 1 | hypothesis 2", ""),
     )
@@ -172,7 +173,7 @@ def least_certain_section(findings: DefectFindings, scales: Scales) -> str:
 
 def gallery_section(findings: DefectFindings, scales: Scales) -> str:
     """Return, for each kind of defect, examples of data, model and residual."""
-    elements = Elements.of(findings.micrograph.context)
+    elements = Elements.of(findings.micrograph.context, findings.settings)
     groups: dict[str, list[Evidence]] = {}
     for evidence in findings.evidence:
         if evidence.hypotheses[0] not in PRISTINE:

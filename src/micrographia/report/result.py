@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import json
-import platform
-from importlib import metadata, resources
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
+from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
-from micrographia.context import Origin
 from micrographia.findings import LABELS, SUBLATTICE, DefectFindings
-from micrographia.report.fields import FIELDS
+from micrographia.report.records import (
+    ContextResult,
+    Part,
+    ScanResult,
+    context_result,
+    read_schema,
+    scan_result,
+    schema_of,
+    versions,
+)
 from micrographia.report.words import sublattice_sizes
 
 Interval = tuple[NonNegativeFloat, NonNegativeFloat]
 Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
-
-
-class ScanResult(_Part):
-    """The scan that was read."""
-
-    file: str = Field(description="File name, with ::image appended where a file holds several")
-    sha256: str | None = Field(description="SHA-256 of the file's bytes; null for an image that was never a file")
-    reader: str
-    width_px: NonNegativeInt
-    height_px: NonNegativeInt
-    channels: NonNegativeInt
-    pixel_size_nm: FiniteFloat | None
-    pixel_size_origin: Origin | None
-
-
-class LabelResult(_Part):
+class LabelResult(Part):
     """How much there is of one label."""
 
     label: str
@@ -48,23 +37,7 @@ class LabelResult(_Part):
     density_interval_95_per_nm2: Interval | None
 
 
-class KnownValue(_Part):
-    """One known value of the context."""
-
-    value: JsonValue
-    unit: str
-    origin: Origin
-
-
-class ContextResult(_Part):
-    """The context used: known values with origins, and the names of what is unknown."""
-
-    known: dict[str, KnownValue]
-    unknown: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-class MarginalResult(_Part):
+class MarginalResult(Part):
     """What the data said about one unknown quantity."""
 
     name: str
@@ -75,7 +48,7 @@ class MarginalResult(_Part):
     weights: tuple[NonNegativeFloat, ...]
 
 
-class LatticeResult(_Part):
+class LatticeResult(Part):
     """The lattice that was found, against the host's and the header's."""
 
     spacings_px: Three
@@ -89,7 +62,7 @@ class LatticeResult(_Part):
     header_excess: FiniteFloat | None = Field(description="Header's pixel size over the lattice's, minus 1")
 
 
-class DefectsResult(_Part):
+class DefectsResult(Part):
     """What is at every atomic site of a scan: the summary beside sites.csv."""
 
     schema_: Literal["micrographia/defects/1"] = Field(alias="schema")
@@ -119,20 +92,10 @@ def defects_result(findings: DefectFindings) -> DefectsResult:
     DefectsResult
         Counts, densities [nm^-2], context, marginals, lattice check, settings and versions.
     """
-    scan, context, lattice = findings.micrograph, findings.micrograph.context, findings.lattice
-    channels, height, width = scan.frames.shape
+    lattice = findings.lattice
     return DefectsResult(
         schema="micrographia/defects/1",
-        scan=ScanResult(
-            file=scan.provenance.file,
-            sha256=scan.provenance.sha256,
-            reader=scan.provenance.reader,
-            width_px=width,
-            height_px=height,
-            channels=channels,
-            pixel_size_nm=scan.pixel_size_nm,
-            pixel_size_origin=None if scan.pixel_size_nm is None else scan.pixel_size_origin,
-        ),
+        scan=scan_result(findings.micrograph),
         method=findings.method,
         settings=json.loads(json.dumps(dict(findings.settings))),
         sites={"M": sublattice_sizes(findings)["M"], "X": sublattice_sizes(findings)["X"]},
@@ -150,18 +113,7 @@ def defects_result(findings: DefectFindings) -> DefectsResult:
             for f in findings.findings
         ),
         least_certain=tuple(int(s) for s in findings.least_certain),
-        context=ContextResult(
-            known={
-                name: KnownValue(
-                    value=json.loads(json.dumps(value)),
-                    unit=FIELDS.get(name, ("", ""))[1],
-                    origin=context.origins[name],
-                )
-                for name, value in context.known().items()
-            },
-            unknown=tuple(name for name in FIELDS if getattr(context, name) is None),
-            notes=context.notes,
-        ),
+        context=context_result(findings.micrograph.context),
         marginals=tuple(
             MarginalResult(
                 name=m.name,
@@ -189,16 +141,9 @@ def defects_result(findings: DefectFindings) -> DefectsResult:
     )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Micrographia, NumPy, SciPy and Python."""
-    packages = {name: metadata.version(name) for name in ("micrographia", "numpy", "scipy")}
-    return {**packages, "python": platform.python_version()}
-
-
 def generated_schema() -> dict[str, Any]:
     """Return the JSON Schema of ``result.json``, made from the model."""
-    schema = DefectsResult.model_json_schema(mode="serialization", by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "micrographia/defects/1", **schema}
+    return schema_of(DefectsResult, "micrographia/defects/1")
 
 
 def published_schema() -> dict[str, Any]:
@@ -209,5 +154,4 @@ def published_schema() -> dict[str, Any]:
     >>> published_schema()["$id"]
     'micrographia/defects/1'
     """
-    text = resources.files("micrographia.report").joinpath("schemas/defects-1.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return read_schema("defects-1.json")

@@ -10,9 +10,9 @@ import numpy as np
 from micrographia.findings import SUBLATTICE, DefectFindings, Finding, Marginal
 from micrographia.report.fields import ContextRow, context_rows, field_title
 from micrographia.report.marks import PRISTINE
-from micrographia.report.markup import marginal_svg, mark_svg, section, table, text
+from micrographia.report.markup import doubts, marginal_svg, mark_svg, section, table, text, value_and_badge
 from micrographia.report.numbers import estimate, number, value_and_interval
-from micrographia.report.result import versions
+from micrographia.report.records import versions
 from micrographia.report.words import Elements, headline, label_words, second_line, sublattice_sizes
 
 
@@ -44,17 +44,21 @@ def _doubts(findings: DefectFindings) -> str:
     items = [*findings.remarks, *findings.micrograph.context.notes]
     if not items:
         return '<p class="calm">The method raised no doubts about this scan.</p>'
-    listed = "".join(f"<li>{text(item)}</li>" for item in items)
-    return f'<aside class="doubts" aria-label="Doubts"><h2>Before you rely on this</h2><ul>{listed}</ul></aside>'
+    return doubts("Before you rely on this", items)
 
 
 def amounts_section(findings: DefectFindings) -> str:
     """Return counts, densities and shares of every label, with 95 % intervals."""
-    elements, sizes = Elements.of(findings.micrograph.context), sublattice_sizes(findings)
-    ordered = sorted(findings.findings, key=lambda f: (f.label in PRISTINE, -f.expected_count))
+    elements, sizes = Elements.of(findings.micrograph.context, findings.settings), sublattice_sizes(findings)
+    ordered = sorted((f for f in findings.findings if f.label not in PRISTINE), key=lambda f: -f.expected_count)
+    rest = " and ".join(
+        f"{number(f.count, 0)} {label_words(f.label, elements, plural=f.count != 1)} ({f.label})"
+        for f in findings.findings
+        if f.label in PRISTINE
+    )
     rows = [_amount_row(f, findings, elements, sizes[SUBLATTICE[f.label]]) for f in ordered]
     heads = (
-        ("Label", ""),
+        ("Defect", ""),
         ("Most probable at", "n"),
         ("Expected count<br>(95 % interval)", "n"),
         ("Density / nm⁻²<br>(95 % interval)", "n"),
@@ -72,7 +76,10 @@ def amounts_section(findings: DefectFindings) -> str:
         if findings.micrograph.pixel_size_nm is None
         else ""
     )
-    return section("amounts", "How much there is", note, missing, table(heads, rows))
+    pristine = (
+        f'<p class="note below">All other sites are those of a perfect crystal: {text(rest)}.</p>' if rest else ""
+    )
+    return section("amounts", "How much there is", note, missing, table(heads, rows), pristine)
 
 
 def _amount_row(finding: Finding, findings: DefectFindings, elements: Elements, sites: int) -> str:
@@ -107,7 +114,7 @@ def _with_interval(value: float, bounds: tuple[float, float]) -> str:
 def context_section(findings: DefectFindings) -> str:
     """Return the context: values, origins, and what the data said about what was unknown."""
     said = {m.name: m for m in findings.marginals}
-    rows = []
+    rows: list[str] = []
     for row in context_rows(findings.micrograph):
         marginal = said.pop(row.name, None) or said.pop(f"{row.name}[0]", None)
         rows.append(_context_row(row, marginal))
@@ -125,11 +132,7 @@ def context_section(findings: DefectFindings) -> str:
 
 
 def _context_row(row: ContextRow, marginal: Marginal | None) -> str:
-    if row.value is None:
-        value, badge = '<span class="soft">–</span>', '<span class="badge unknown">unknown</span>'
-    else:
-        value = f'{text(row.value)} <span class="soft">{row.unit}</span>'
-        badge = f'<span class="badge">{text(row.origin)}</span>'
+    value, badge = value_and_badge(row)
     said = (
         ""
         if marginal is None

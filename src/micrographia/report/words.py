@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from micrographia.context import Context
 from micrographia.findings import LABELS, SUBLATTICE, DefectFindings, Finding
@@ -15,24 +17,46 @@ _NORMAL_95 = 1.959964
 
 @dataclass(frozen=True, kw_only=True)
 class Elements:
-    """What the host and the dopants are called in a sentence."""
+    """What the host and its substituents are called in a sentence.
+
+    Parameters
+    ----------
+    metal, chalcogen : str
+        Elements of the host.
+    named : mapping of str to tuple of str
+        For ``"D_M"`` and ``"D_X"``, the elements that were tried because the user named them.
+    unnamed : mapping of str to tuple of str
+        The elements that were tried though nobody named them.
+    """
 
     metal: str = "metal"
     chalcogen: str = "chalcogen"
-    dopant: str = "dopant"
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unnamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @staticmethod
-    def of(context: Context) -> Elements:
-        """Return the names that a context allows; general words where it does not tell.
+    def of(context: Context, settings: Mapping[str, Any] | None = None) -> Elements:
+        """Return the names that a context and the method's settings allow; general words where they do not tell.
+
+        ``settings["hypotheses"]`` says which elements each label stands for: ``["M", "D_M:Ti", "D_X:S", ...]``.
 
         Examples
         --------
-        >>> Elements.of(Context(host="WSe2", dopants=("Ti",), origin="user"))
-        Elements(metal='W', chalcogen='Se', dopant='Ti')
+        >>> told = Context(host="WSe2", dopants=("Ti",), origin="user")
+        >>> elements = Elements.of(told, {"hypotheses": ["M", "D_M:Ti", "X2", "D_X:S", "D_X:Te"]})
+        >>> elements.metal, dict(elements.named), dict(elements.unnamed)
+        ('W', {'D_M': ('Ti',)}, {'D_X': ('S', 'Te')})
         """
         formula = re.fullmatch(r"([A-Z][a-z]?)([A-Z][a-z]?)2", context.host or "")
         metal, chalcogen = formula.groups() if formula else ("metal", "chalcogen")
-        return Elements(metal=metal, chalcogen=chalcogen, dopant=" or ".join(context.dopants or ()) or "dopant")
+        named: dict[str, tuple[str, ...]] = {}
+        unnamed: dict[str, tuple[str, ...]] = {}
+        for hypothesis in (settings or {}).get("hypotheses", ()):
+            label, _, element = str(hypothesis).partition(":")
+            if element:
+                group = named if element in (context.dopants or ()) else unnamed
+                group[label] = (*group.get(label, ()), element)
+        return Elements(metal=metal, chalcogen=chalcogen, named=named, unnamed=unnamed)
 
 
 def label_words(label: str, elements: Elements, *, plural: bool = False) -> str:
@@ -40,10 +64,13 @@ def label_words(label: str, elements: Elements, *, plural: bool = False) -> str:
 
     Examples
     --------
-    >>> label_words("V_X", Elements(metal="W", chalcogen="Se"), plural=True)
+    >>> selenide = Elements(metal="W", chalcogen="Se", named={"D_M": ("Ti",)}, unnamed={"D_X": ("S", "Te")})
+    >>> label_words("V_X", selenide, plural=True)
     'single Se vacancies'
+    >>> label_words("D_M", selenide), label_words("D_X", selenide)
+    ('Ti on W site', 'another chalcogen (S or Te?) on Se site')
     """
-    m, x, d = elements.metal, elements.chalcogen, elements.dopant
+    m, x = elements.metal, elements.chalcogen
     end, vacancy = ("s", "vacancies") if plural else ("", "vacancy")
     words = {
         "M": f"{m} atom{end}",
@@ -51,11 +78,26 @@ def label_words(label: str, elements: Elements, *, plural: bool = False) -> str:
         "V_M": f"{m} {vacancy}",
         "V_X": f"single {x} {vacancy}",
         "V_X2": f"double {x} {vacancy}",
-        "D_M": f"{d} substituent{end} on {m} site{end}" if d != "dopant" else f"dopant{end} on {m} site{end}",
-        "D_X": f"{d} substituent{end} on {x} site{end}" if d != "dopant" else f"dopant{end} on {x} site{end}",
         "M_X2": f"{m}-on-{x} antisite{end}",
     }
+    if label == "D_M":
+        return _substituent_words("D_M", m, "metal", elements, plural)
+    if label == "D_X":
+        return _substituent_words("D_X", x, "chalcogen", elements, plural)
     return words.get(label, LABELS[label])
+
+
+def _substituent_words(label: str, host: str, kind: str, elements: Elements, plural: bool) -> str:
+    """Say which element sits on a site of the host, and do not claim one that nobody named."""
+    end = "s" if plural else ""
+    named = " or ".join(elements.named.get(label, ()))
+    guess = " or ".join(elements.unnamed.get(label, ()))
+    if not named and not guess:
+        return f"substituent{end} on {host} site{end}"
+    if not guess:
+        return f"{named} on {host} site{end}"
+    other = f"{f'{named} or ' if named else ''}another {kind} ({guess}?)"
+    return f"{host} sites with {other}" if plural else f"{other} on {host} site"
 
 
 def sublattice_sizes(findings: DefectFindings) -> dict[str, int]:
@@ -85,7 +127,7 @@ def amount(finding: Finding) -> str:
 
 def headline(findings: DefectFindings) -> str:
     """Return the answer in a sentence."""
-    elements, sizes = Elements.of(findings.micrograph.context), sublattice_sizes(findings)
+    elements, sizes = Elements.of(findings.micrograph.context, findings.settings), sublattice_sizes(findings)
     site_words = {"M": f"{elements.metal} sites", "X": f"{elements.chalcogen} sites"}
     found = defects_found(findings)
     if not found:
@@ -109,7 +151,7 @@ def headline(findings: DefectFindings) -> str:
 
 def second_line(findings: DefectFindings) -> str:
     """Return what a reader asks next: the other kinds found, and how many of the absent ones there may be."""
-    elements = Elements.of(findings.micrograph.context)
+    elements = Elements.of(findings.micrograph.context, findings.settings)
     others = [
         f"{amount(f)} {label_words(f.label, elements, plural=round(f.expected_count) != 1)} ({f.label})"
         for f in defects_found(findings)[1:]

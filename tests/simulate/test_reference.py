@@ -1,0 +1,148 @@
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from micrographia.errors import ContextError, MissingExtraError, StructureError
+from micrographia.simulate import (
+    Column,
+    Probe,
+    Specimen,
+    cell,
+    from_atoms,
+    host,
+    monolayer,
+    multislice_scan,
+    simulate_scan,
+    to_atoms,
+    with_images,
+)
+from micrographia.simulate.reference import multislice_signal
+
+PROBE = Probe(energy_kev=80.0, convergence_mrad=25.0)
+DETECTORS = ((50.0, 120.0), (76.0, 200.0))
+
+
+def columns_in_a_box(*columns, edge_A=16.0):
+    count = len(columns)
+    return Specimen(
+        x_A=edge_A * (np.arange(count) + 0.5) / count,
+        y_A=np.full(count, edge_A / 2),
+        columns=columns,
+        kind=np.arange(count),
+        label=np.full(count, ""),
+        width_A=edge_A,
+        height_A=edge_A,
+    )
+
+
+def test_a_cell_comes_back_as_its_atoms():
+    atoms = cell(host("WSe2"), (3, 2))
+    back = to_atoms(from_atoms(atoms))
+    assert back.cell.lengths()[:2] == pytest.approx(atoms.cell.lengths()[:2])
+    middle = atoms.positions[:, 2].mean()
+    before = sorted(np.round([*p[:2], p[2] - middle], 4).tolist() + [s] for p, s in zip(atoms.positions, atoms.symbols))  # noqa: B905
+    after = sorted(np.round(p, 4).tolist() + [s] for p, s in zip(back.positions, back.symbols))  # noqa: B905
+    assert [a[3] for a in before] == [a[3] for a in after]
+    assert np.array([a[:3] for a in after]) == pytest.approx(np.array([a[:3] for a in before]), abs=2e-4)
+
+
+def test_sites_outside_the_field_widen_the_box_on_all_sides():
+    specimen = monolayer(host("MoS2"), width_A=20, height_A=14, margin_A=5, rng=np.random.default_rng(0))
+    atoms = to_atoms(specimen)
+    width, height, _ = atoms.cell.lengths()
+    assert width - 20 == pytest.approx(height - 14)
+    assert 9 < width - 20 <= 10
+    to_edges = np.concatenate([atoms.positions[:, :2], [width, height] - atoms.positions[:, :2]])
+    assert to_edges.min() == pytest.approx(0, abs=1e-9)
+    assert len(atoms) == sum(len(specimen.columns[k].atoms) for k in specimen.kind)
+
+
+def test_nothing_to_scan_is_refused():
+    with pytest.raises(StructureError, match="no atoms"):
+        to_atoms(columns_in_a_box(Column(atoms=())))
+
+
+def test_without_abtem_the_error_names_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "abtem", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'micrographia\[bench\]'"):
+        multislice_scan(columns_in_a_box(Column(atoms=(("W", 0.0),))), PROBE, collection_mrad=DETECTORS, pixel_size_nm=0.05)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sampling_A": 0.0}, "sampling is 0"),
+        ({"sampling_A": 0.2}, "carries scattering to 7[0-9] mrad.*finer than 0.07"),
+        ({"configurations": 0}, "configurations is 0"),
+        ({"vibration_A": 0.1}, "without a random generator"),
+        ({"pixel_size_nm": -1.0}, "pixel size is -1"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, says):
+    settings = {"collection_mrad": DETECTORS, "pixel_size_nm": 0.05} | changes
+    with pytest.raises(ContextError, match=says):
+        multislice_scan(columns_in_a_box(Column(atoms=(("W", 0.0),))), PROBE, **settings)
+
+
+@pytest.mark.slow
+def test_a_defective_cell_looks_the_same_by_kernels_and_by_multislice():
+    # The box is small: abTEM's soft aperture alone brightens the probe by 3.4 % in it, hence the tolerance for the gain.
+    pristine = from_atoms(cell(host("WSe2"), (4, 2)))
+    kind = pristine.kind.copy()
+    pairs = np.flatnonzero([len(pristine.columns[k].atoms) == 2 for k in kind])
+    kind[pairs[3]] = 2
+    kind[np.flatnonzero(pristine.kind != kind[pairs[0]])[5]] = 3
+    columns = (*pristine.columns, Column(atoms=(("Se", 1.66),)), Column(atoms=(("Ti", 0.0),)))
+    specimen = replace(pristine, kind=kind, columns=columns)
+    settings = {"collection_mrad": DETECTORS, "pixel_size_nm": 0.0332, "source_sigma_nm": 0.02, "vibration_A": 0.0}
+    theirs = multislice_scan(specimen, PROBE, sampling_A=0.05, **settings)
+    ours = simulate_scan(with_images(specimen), PROBE, **settings)
+    assert ours.frames.shape == theirs.frames.shape
+    assert theirs.provenance.reader.startswith("abtem ")
+    for mine, reference in zip(ours.frames, theirs.frames, strict=True):
+        gain = float(np.sum(mine * reference) / np.sum(mine**2))
+        assert gain == pytest.approx(1.04, abs=0.04)
+        rms = np.sqrt(np.mean((gain * mine - reference) ** 2))
+        assert rms < 0.01 * np.ptp(reference)
+
+
+@pytest.mark.slow
+def test_focus_and_order_along_the_beam_mean_the_same_in_both_engines():
+    # Se above and below the focus, 60 Å apart: exchanging them, or the sign of the defocus, changes the peak.
+    probe = replace(PROBE, defocus_A=40.0)
+    columns = (Column(atoms=(("S", -30.0), ("Se", 30.0))), Column(atoms=(("Se", -30.0), ("S", 30.0))))
+    peaks = []
+    for column in columns:
+        box = columns_in_a_box(column)
+        mine = simulate_scan(
+            box, probe, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.8, vibration_A=0.0
+        ).frames[0, 1, 1]
+        theirs = multislice_signal(
+            box, probe, np.array([8.0]), np.array([8.0]), collection_mrad=(DETECTORS[1],), sampling_A=0.04
+        )[0, 0]
+        peaks.append((mine, theirs))
+    (mine, theirs), (mine_turned, theirs_turned) = peaks
+    assert mine / mine_turned == pytest.approx(theirs / theirs_turned, rel=0.03)
+    assert abs(mine / mine_turned - 1) > 0.1
+
+
+@pytest.mark.slow
+def test_frozen_phonons_lower_a_column_as_the_kernels_say():
+    tungsten = columns_in_a_box(Column(atoms=(("W", 0.0),)), edge_A=12.0)
+    at = np.array([6.0])
+    settings = {"collection_mrad": (DETECTORS[1],), "sampling_A": 0.03}
+    still = multislice_signal(tungsten, PROBE, at, at, **settings)[0, 0]
+    moving = multislice_signal(
+        tungsten, PROBE, at, at, vibration_A=0.1, configurations=80, rng=np.random.default_rng(0), **settings
+    )[0, 0]
+    ours = [
+        simulate_scan(
+            tungsten, PROBE, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.6, vibration_A=v
+        ).frames[0, 1, 1]
+        for v in (0.0, 0.1)
+    ]
+    # 80 configurations leave about 1 %.
+    assert moving / still == pytest.approx(ours[1] / ours[0], abs=0.03)
+    assert moving < 0.97 * still
