@@ -1,12 +1,9 @@
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from micrographia.cli import main
 
 
 @pytest.fixture
@@ -19,18 +16,6 @@ def folder(tmp_path):
     np.save(tmp_path / "stack.npy", np.arange(30 * 144.0).reshape(30, 12, 12))
     (tmp_path / "stack.yaml").write_text("{}")
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["micrographia", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return run
 
 
 def test_people_see_values_origins_and_doubts(run, folder):

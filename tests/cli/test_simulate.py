@@ -1,11 +1,12 @@
 import csv
-import sys
+import io
 
 import numpy as np
 import pytest
 from ase.io import write
+from rich.console import Console
 
-from micrographia.cli import main
+from micrographia.cli import simulate
 from micrographia.read import read
 from micrographia.simulate import cell, host
 
@@ -23,18 +24,6 @@ def _cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROGRAPHIA_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["micrographia", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        return int(left.value.code or 0), out, err
-
-    return run
 
 
 def scan(run, *arguments):
@@ -58,14 +47,16 @@ def test_a_doped_monolayer_is_written_with_its_context_and_its_truth(run, tmp_pa
         rows = list(csv.DictReader(file))
     assert {row["label"] for row in rows} == {"M", "D_M", "X2", "V_X"}
     x, y = (np.array([float(row[name]) for row in rows]) for name in ("x_px", "y_px"))
-    assert -0.5 <= min(x.min(), y.min())
+    assert min(x.min(), y.min()) >= -0.5
     assert x.max() < 133.5
     assert y.max() < 99.5
     assert len(rows) == pytest.approx(2 * 40.2 * 30 / (np.sqrt(3) / 2 * 3.32**2), rel=0.08)
     # Where the truth says tungsten, the scan is brighter than where it says titanium.
     haadf = micrograph.frames[0]
     value = {
-        label: np.mean([haadf[round(b), round(a)] for a, b, row in zip(x, y, rows, strict=True) if row["label"] == label])
+        label: np.mean(
+            [haadf[round(b), round(a)] for a, b, row in zip(x, y, rows, strict=True) if row["label"] == label]
+        )
         for label in ("M", "D_M")
     }
     assert value["M"] > 3 * value["D_M"]
@@ -157,6 +148,18 @@ def test_a_truth_that_cannot_be_written_leaves_no_scan(run, tmp_path):
     assert code == 2
     assert "cannot write scan.sites.csv" in err
     assert [p.name for p in tmp_path.iterdir()] == ["scan.sites.csv"]
+
+
+def test_long_work_shows_a_bar_on_a_terminal_and_nothing_in_a_log(monkeypatch):
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        monkeypatch.setattr(simulate, "stderr", Console(file=shown, force_terminal=is_terminal, width=100))
+        monkeypatch.setattr(simulate, "_SHOW_PROGRESS_AFTER_S", -1.0)
+        with simulate._late_progress("kernels") as tell:
+            tell(1, 4)
+            tell(4, 4)
+        assert ("kernels" in shown.getvalue() and "4/4" in shown.getvalue()) == is_terminal
+        assert bool(shown.getvalue()) == is_terminal
 
 
 @pytest.mark.slow

@@ -62,10 +62,7 @@ def main() -> None:
         fail(error)
         sys.exit(2)
     except _USAGE_ERROR as error:
-        message = str(error.format_message())
-        if "\n" in message:  # no arguments at all: the message is the help text
-            stderr.print(message, markup=False)
-        else:
+        if error.format_message():  # without arguments the help was printed already, and there is no message
             fail(error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def run(files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[M
     entries = []
     failed = False
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True) as progress:
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task("", total=len(scans))
         for scan in scans:
             label = " + ".join(Path(f).name for f in scan.files)
@@ -128,5 +129,8 @@ def run(files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[M
 
 def _require_folder(out: Path) -> None:
     """Refuse an impossible folder before the work, not after it."""
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"--out is {out}, which is a file; give a folder, or a name that is free")
+    existing = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not existing.is_dir():
+        raise OutputError(f"--out is {out}, but {existing} is a file; give a folder, or a name that is free")
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"--out is {out}, but {existing} cannot be written to; give another folder")
