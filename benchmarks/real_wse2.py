@@ -55,7 +55,10 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")) / "stem-wse2-ti"
     rows = []
-    print("| field | method | sites found | vacancies found | spurious | V_X precision | V_X recall | V_X F1 |\n|---|---|---|---|---|---|---|---|")
+    print(
+        "| field | method | sites found | vacancies found | spurious | V_X precision | V_X recall | V_X "
+        "F1 |\n|---|---|---|---|---|---|---|---|"
+    )
     for field in sorted(p for p in root.iterdir() if p.is_dir()):
         scan = read_channels([field / "adf1.dm4", field / "adf2.dm4"])
         told = scan.context.updated(Context(host="WSe2", dopants=("Ti",), origin="user"))
@@ -67,7 +70,9 @@ def main() -> None:
         labels = np.array([r["label"] for r in table])
         vacancy = labels == "V_X"
         ours = found_by(np.stack([findings.sites.x_px, findings.sites.y_px], axis=1), xy, vacancy)
-        score = next(s for s in compare_sites(findings.sites, reference, tolerance_px=TOLERANCE_PX).scores if s.label == "V_X")
+        score = next(
+            s for s in compare_sites(findings.sites, reference, tolerance_px=TOLERANCE_PX).scores if s.label == "V_X"
+        )
         near = cKDTree(np.stack([findings.sites.x_px, findings.sites.y_px], axis=1)).query(xy)[1]
         on_metal = float(np.mean((findings.sites.sublattice[near] == "M") == np.isin(labels, ["M", "D_M"])))
         all_spurious = float(
@@ -78,8 +83,15 @@ def main() -> None:
             f"| {score.precision:.3f} | {score.recall:.3f} | {score.f1:.3f} |"
         )
         rows.append(
-            {"field": field.name, "found": ours[0], "vacancies_found": ours[1], "spurious": ours[2],
-             "spurious_edges_too": all_spurious, "f1": score.f1, "on_metal": on_metal}
+            {
+                "field": field.name,
+                "found": ours[0],
+                "vacancies_found": ours[1],
+                "spurious": ours[2],
+                "spurious_edges_too": all_spurious,
+                "f1": score.f1,
+                "on_metal": on_metal,
+            }
         )
         pair = np.isin(labels, ["X2", "V_X"])
         for k, name in enumerate(("adf1", "adf2")):
@@ -87,18 +99,23 @@ def main() -> None:
                 f"| {field.name} | threshold with hindsight at the labels, {name} | – | – | – | – | – "
                 f"| {hindsight_f1(scan.frames[k], xy[pair], vacancy[pair]):.3f} |"
             )
-        image = gaussian_filter(scan.frames.astype(float) / scan.frames.mean(axis=(1, 2), keepdims=True), (0, 0.7, 0.7)).sum(axis=0)
+        image = gaussian_filter(
+            scan.frames.astype(float) / scan.frames.mean(axis=(1, 2), keepdims=True), (0, 0.7, 0.7)
+        ).sum(axis=0)
         flat = image - gaussian_filter(image, 12)
         flat = (flat - flat.min()) / np.ptp(flat)
         peers = {
             "peak_local_max, channels added": peak_local_max(flat, min_distance=2)[:, ::-1],
-            "blob_log, channels added": blob_log(flat, min_sigma=1, max_sigma=2.5, num_sigma=4, threshold=0.02)[:, 1::-1],
+            "blob_log, channels added": blob_log(flat, min_sigma=1, max_sigma=2.5, num_sigma=4, threshold=0.02)[
+                :, 1::-1
+            ],
         }
         for name, peaks in peers.items():
             f = found_by(peaks.astype(float), xy, vacancy)
             print(f"| {field.name} | {name} | {f[0]:.4f} | {f[1]:.3f} | {f[2]:.4f} | – | – | – |")
         print(
-            f"\n{field.name}: sublattices right {on_metal:.4f}; spurious with the unlabelled edge counted {all_spurious:.4f}; "
+            f"\n{field.name}: sublattices right {on_metal:.4f}; spurious with the unlabelled edge counted "
+            f"{all_spurious:.4f}; "
             + "; ".join(f"{m.name} {m.mean:.0f} ± {m.standard_deviation:.0f} {m.unit}" for m in findings.marginals)
             + f"; header pixel size {100 * (findings.lattice.header_excess or 0):+.1f} % from the lattice's\n"
         )

@@ -44,7 +44,13 @@ def random_scan(rng: np.random.Generator):
         "D_X" if dopant in ("S", "Se", "Te") else "D_M": rng.uniform(0.005, 0.08),
     }
     specimen = monolayer(
-        material, width_A=70, height_A=70, dopants=(dopant,), fractions=fractions, rotation_deg=rng.uniform(0, 60), rng=rng
+        material,
+        width_A=70,
+        height_A=70,
+        dopants=(dopant,),
+        fractions=fractions,
+        rotation_deg=rng.uniform(0, 60),
+        rng=rng,
     )
     scan = simulate_scan(
         specimen,
@@ -102,10 +108,19 @@ def main() -> None:
             if not inside.any():
                 continue
             predicted, observed = p[inside].mean(), hit[inside].mean()
-            table.append({"context": name, "decile": decile, "pairs": int(inside.sum()), "predicted": predicted, "observed": observed})
+            table.append(
+                {
+                    "context": name,
+                    "decile": decile,
+                    "pairs": int(inside.sum()),
+                    "predicted": predicted,
+                    "observed": observed,
+                }
+            )
             print(
                 f"| {decile / 10:.1f}–{decile / 10 + 0.1:.1f} | {inside.sum()} | {predicted:.3f} | {observed:.3f} "
-                f"| {100 * (observed - predicted):+.1f} ± {100 * np.sqrt(predicted * (1 - predicted) / inside.sum()):.1f} |"
+                f"| {100 * (observed - predicted):+.1f} ± "
+                f"{100 * np.sqrt(predicted * (1 - predicted) / inside.sum()):.1f} |"
             )
     print(f"\nnot decided: {failed} runs")
     if options.json:

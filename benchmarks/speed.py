@@ -1,7 +1,7 @@
 """Time and memory of a whole `micrographia defects` run on one 512 × 512 pair with 7,700 sites, cold and warm.
 
 Cold: an empty kernel cache. Warm: the same command again. The command runs as a process of its own, start-up included.
-Beside it, in the same run, a plain blob finder on one channel (which finds columns and decides nothing), so that the ratio
+Beside it, in the same run, a plain blob finder on one channel (it finds columns and decides nothing), so that the ratio
 holds on other machines. Uses the real pair when it is there, else a simulated one of the same size.
 
 Run:  python benchmarks/speed.py [--repeats 3]
@@ -53,8 +53,13 @@ def pair(folder: Path) -> list[Path]:
     files = []
     for k, angles in enumerate(((60.0, 200.0), (30.0, 60.0))):
         scan = simulate_scan(
-            specimen, Probe(energy_kev=80.0, convergence_mrad=25.0), collection_mrad=(angles,), pixel_size_nm=0.0388,
-            source_sigma_nm=0.04, dose_e_per_A2=1e5, rng=rng,
+            specimen,
+            Probe(energy_kev=80.0, convergence_mrad=25.0),
+            collection_mrad=(angles,),
+            pixel_size_nm=0.0388,
+            source_sigma_nm=0.04,
+            dose_e_per_A2=1e5,
+            rng=rng,
         )
         files.append(folder / f"adf{k + 1}.hspy")
         write_micrograph(scan, files[-1])
@@ -68,7 +73,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = pair(folder)
-        arguments = ["defects", *map(str, files), "--channels", "--host", "WSe2", "--dopant", "Ti", "--energy-kev", "80"]
+        arguments = [
+            "defects",
+            *map(str, files),
+            "--channels",
+            "--host",
+            "WSe2",
+            "--dopant",
+            "Ti",
+            "--energy-kev",
+            "80",
+        ]
         frame = read(files[0]).frames[0].astype(float)
         run([*arguments, "--out", str(folder / "compile")], folder / "compile-cache")
         results: dict[str, list[tuple[float, float]]] = {"cold kernel cache": [], "warm kernel cache": []}

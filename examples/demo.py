@@ -36,7 +36,18 @@ def main() -> None:
         scan = out / "simulated.hspy"
         micrographia(
             *("simulate", "scan", "--host", "WSe2", "--dopant", "Ti", "--defect", "V_X=0.03", "--defect", "D_M=0.01"),
-            *("--size-nm", "12", "12", "--energy-kev", "80", "--convergence-mrad", "30", "--collection-mrad", "70", "200"),
+            *(
+                "--size-nm",
+                "12",
+                "12",
+                "--energy-kev",
+                "80",
+                "--convergence-mrad",
+                "30",
+                "--collection-mrad",
+                "70",
+                "200",
+            ),
             *("--collection-mrad", "40", "100", "--pixel-size-nm", "0.03", "--source-size-nm", "0.05"),
             *("--dose", "3e5", "--seed", "1", "--out", scan),
         )

@@ -43,6 +43,4 @@ class MissingExtraError(MicrographiaError):
     """An optional dependency is not installed; the message names the command that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"{package} is not installed; it comes with an extra: pip install 'micrographia[{extra}]'"
-        )
+        super().__init__(f"{package} is not installed; it comes with an extra: pip install 'micrographia[{extra}]'")

@@ -26,9 +26,7 @@ LABELS: Final[Mapping[str, str]] = {
 }
 """Every site label and what it means, the same for every material."""
 
-SUBLATTICE: Final[Mapping[str, str]] = {
-    label: "M" if label in ("M", "V_M", "D_M") else "X" for label in LABELS
-}
+SUBLATTICE: Final[Mapping[str, str]] = {label: "M" if label in ("M", "V_M", "D_M") else "X" for label in LABELS}
 """The sublattice, ``"M"`` or ``"X"``, on which each label lives."""
 
 
@@ -45,7 +43,8 @@ class SiteTable:
     labels : tuple of str
         Labels in play, keys of `LABELS`: the columns of ``posterior``.
     posterior : float array (site, label)
-        Probability of each label; rows add up to 1. Labels of the other sublattice have exactly 0.
+        Probability of each label; rows add up to 1. Labels of the other sublattice have 0, unless the scan does
+        not settle which sublattice is the metal's.
     residual : float array (site,)
         Root mean square of (data - model) / noise within the site's window; about 1 where the model holds.
 
@@ -94,7 +93,8 @@ class SiteTable:
     def entropy_nats(self) -> Float[np.ndarray, " site"]:
         """Entropy of each site's posterior [nats], float array (site,)."""
         p = self.posterior
-        return -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=1)
+        entropy: Float[np.ndarray, " site"] = -np.sum(p * np.log(np.where(p > 0, p, 1.0)), axis=1)
+        return entropy
 
 
 @dataclass(frozen=True, kw_only=True)

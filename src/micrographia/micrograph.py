@@ -90,7 +90,9 @@ class Micrograph:
                 f"{self.provenance.file}: {count} pixels are NaN or infinite; replace or crop them before reading"
             )
         if self.pixel_size_nm is not None and not (math.isfinite(self.pixel_size_nm) and self.pixel_size_nm > 0):
-            raise InputError(f"pixel size is {self.pixel_size_nm:g} nm; accepted is a positive number, or None if unknown")
+            raise InputError(
+                f"pixel size is {self.pixel_size_nm:g} nm; accepted is a positive number, or None if unknown"
+            )
         for name in ("collection_mrad", "detectors"):
             entries = getattr(self.context, name)
             if entries is not None and len(entries) != len(self.frames):

@@ -97,4 +97,7 @@ def _why_no_sites(micrograph: Micrograph) -> str:
     spacing = f"{lattice.a_px:.2f} px"
     if micrograph.pixel_size_nm is not None:
         spacing += f" ({lattice.a_px * micrograph.pixel_size_nm:.4f} nm by the recorded pixel size)"
-    return f"A hexagonal lattice shows, with a lattice constant of {spacing}. Name the host to decide its sites, e.g. --host WSe2."
+    return (
+        f"A hexagonal lattice shows, with a lattice constant of {spacing}. Name the host to decide its "
+        "sites, e.g. --host WSe2."
+    )

@@ -38,7 +38,7 @@ def options(
     """Hold the options that every command shares."""
 
 
-_USAGE_ERROR = typer.BadParameter.__bases__[0]
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """What Typer raises for a wrong command line; it does not export the class itself."""
 
 
@@ -46,8 +46,12 @@ def fail(error: Exception) -> None:
     """Print one plain line on stderr; with ``-v`` anywhere on the command line, the traceback before it."""
     if {"-v", "--verbose"} & set(sys.argv[1:]):
         traceback.print_exception(error)
-    message = error.format_message() if isinstance(error, _USAGE_ERROR) else error
-    stderr.print(f"micrographia: {' '.join(str(message).split())}", markup=False)
+    stderr.print(f"micrographia: {' '.join(_message(error).split())}", markup=False)
+
+
+def _message(error: Exception) -> str:
+    """Return what an error says; a wrong command line says more through its ``format_message``."""
+    return str(getattr(error, "format_message", error.__str__)())
 
 
 def main() -> None:
@@ -62,7 +66,7 @@ def main() -> None:
         fail(error)
         sys.exit(2)
     except _USAGE_ERROR as error:
-        if error.format_message():  # without arguments the help was printed already, and there is no message
+        if _message(error):  # without arguments the help was printed already, and there is no message
             fail(error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from micrographia.cli.app import fail, stderr
 from micrographia.errors import MicrographiaError, OutputError
 from micrographia.micrograph import Micrograph
-from micrographia.read import GivenContext, read, read_channels
+from micrographia.read import read, read_channels
 from micrographia.report.overview import BatchEntry, write_index
 
 Job = Callable[[Micrograph, Path, Callable[[str], None]], str]
@@ -67,7 +67,9 @@ def _stem(file: str) -> str:
     return Path(path).stem + (f"-{image}" if image else "").replace("/", "_")
 
 
-def run(files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[Micrograph], Micrograph], job: Job) -> None:
+def run(
+    files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[Micrograph], Micrograph], job: Job
+) -> None:
     """Do a job for every scan; exit with status 2 if any of them failed.
 
     Parameters
@@ -92,7 +94,13 @@ def run(files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[M
     scans = scans_of(files, channels=channels)
     entries = []
     failed = False
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task("", total=len(scans))
         for scan in scans:

@@ -42,7 +42,8 @@ ImpurityFlag = Annotated[
     list[str] | None,
     typer.Option(
         "--impurity",
-        help="Chalcogen to think of as a substitute though nobody put it there; repeat. Default: S, Se and Te; 'none' for none.",
+        help="Chalcogen to think of as a substitute though nobody put it there; repeat. Default: S, Se "
+        "and Te; 'none' for none.",
     ),
 ]
 ChannelsFlag = Annotated[

@@ -24,7 +24,9 @@ ConvergenceFlag = Annotated[
 CollectionFlag = Annotated[
     list[str] | None,
     typer.Option(
-        "--collection-mrad", metavar="INNER OUTER", help="Collection semi-angles [mrad]; repeat once a channel, in order."
+        "--collection-mrad",
+        metavar="INNER OUTER",
+        help="Collection semi-angles [mrad]; repeat once a channel, in order.",
     ),
 ]
 PixelSizeFlag = Annotated[float | None, typer.Option("--pixel-size-nm", help="Edge of a pixel [nm].")]
