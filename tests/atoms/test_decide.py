@@ -59,14 +59,16 @@ def planted(rng: np.random.Generator, sites: int, fraction: float) -> tuple[np.n
 def test_overlapping_classes_get_the_analytic_posterior() -> None:
     rng = np.random.default_rng(0)
     sd, fraction = 0.14, 0.15
-    _, mean = planted(rng, 60_000, fraction)
+    _, mean = planted(rng, 40_000, fraction)
     brightness = mean + rng.normal(0, sd, mean.shape)
     found = decided(brightness, variance=sd**2)
     full = (1 - fraction) * norm.pdf(brightness[:, 0], 1.0, sd)
     vacant = fraction * norm.pdf(brightness[:, 0], 0.5, sd)
-    assert found.posterior[:, V_X] == pytest.approx(vacant / (full + vacant), abs=0.01)
+    # With the 50 degrees of freedom that it may take here the steepest part of the posterior moves by less than 0.02,
+    # and the squared scale is 48/50 of the variance.
+    assert found.posterior[:, V_X] == pytest.approx(vacant / (full + vacant), abs=0.02)
     assert found.scale[1, 0] == pytest.approx(1.0, abs=3e-3)
-    assert found.covariance[1, 0, 0] == pytest.approx(1.0, abs=0.03)
+    assert 0.94 < found.covariance[1, 0, 0] < 1.02
 
 
 def test_scale_is_that_of_the_pristine_columns_and_defects_follow_it() -> None:
@@ -156,7 +158,7 @@ def test_several_dopants_share_their_label() -> None:
 def test_dopants_of_one_label_share_its_prior() -> None:
     options = hypotheses(host("WSe2"), ("Ti", "Nb"))
     brightness = np.ones((200, 1)) + np.random.default_rng(0).normal(0, 0.01, (200, 1))
-    given = {name: 0.4 for name in ("D_M",)} | {"M": 1.0, "V_M": 0.0, "X2": 1.0, "V_X": 0.5, "V_X2": 0.0, "M_X2": 2.0}
+    given = dict.fromkeys(("D_M",), 0.4) | {"M": 1.0, "V_M": 0.0, "X2": 1.0, "V_X": 0.5, "V_X2": 0.0, "M_X2": 2.0}
     found = decided(
         brightness,
         variance=1e-4,
@@ -230,9 +232,7 @@ def test_dopant_order_does_not_matter_to_the_label() -> None:
 
     def labels_of(options: tuple[Hypothesis, ...]) -> np.ndarray:
         values = np.array([[bright[o.element or o.label] for o in options]])
-        found = decided(
-            brightness, variance=9e-4, metal=np.ones(303, dtype=bool), options=options, amplitude=values
-        )
+        found = decided(brightness, variance=9e-4, metal=np.ones(303, dtype=bool), options=options, amplitude=values)
         return merged(found.posterior, options)[1]
 
     assert labels_of(first) == pytest.approx(labels_of(second), abs=1e-9)

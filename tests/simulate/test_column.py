@@ -26,9 +26,7 @@ def fft_multislice(column, probe, offsets_A, detectors, *, box_A=20.0, points=64
     limit = 1e-3 * probe.convergence_mrad / wavelength
     # Each pixel's share within the aperture; not normalised on the grid, for a probe has tails outside the box.
     sub = (np.arange(9) - 4) / 9 / box_A
-    share = np.mean(
-        [(k[:, None] + dy) ** 2 + (k + dx) ** 2 < limit**2 for dy in sub for dx in sub], axis=0
-    )
+    share = np.mean([(k[:, None] + dy) ** 2 + (k + dx) ** 2 < limit**2 for dy in sub for dx in sub], axis=0)
     share = share * np.exp(1j * np.pi * wavelength * probe.defocus_A * k2) / np.sqrt(np.pi * limit**2)
     heights = [z for _, z in column.atoms]
     transmissions = {}
@@ -50,7 +48,9 @@ def fft_multislice(column, probe, offsets_A, detectors, *, box_A=20.0, points=64
     return found
 
 
-@pytest.mark.parametrize("column", [PAIR, Column(atoms=(("W", 0.0),)), Column(atoms=(("S", -1.5), ("Se", 1.7)))], ids=str)
+@pytest.mark.parametrize(
+    "column", [PAIR, Column(atoms=(("W", 0.0),)), Column(atoms=(("S", -1.5), ("Se", 1.7)))], ids=str
+)
 def test_rings_agree_with_an_independent_multislice_on_a_grid(column):
     detectors = ((40, 100), (76, 180))
     kernel = column_rings(column, PROBE, vibration_A=0.0)

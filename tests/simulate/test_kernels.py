@@ -62,9 +62,7 @@ def test_whatever_changes_the_kernel_changes_its_place(tmp_path, monkeypatch, ch
     monkeypatch.setattr(kernels, "column_rings", lambda *a, **k: made.append(a) or result)
     base = {"column": SULPHUR, "probe": PROBE, "vibration_A": 0.05}
     for settings in (base, base | change, base):
-        cached_rings(
-            settings["column"], settings["probe"], vibration_A=settings["vibration_A"], folder=tmp_path
-        )
+        cached_rings(settings["column"], settings["probe"], vibration_A=settings["vibration_A"], folder=tmp_path)
     assert len(made) == 2
 
 

@@ -3,6 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.fft import next_fast_len
+from scipy.spatial import cKDTree
 
 from micrographia.errors import ContextError, MissingExtraError, StructureError
 from micrographia.simulate import (
@@ -37,15 +39,24 @@ def columns_in_a_box(*columns, edge_A=16.0):
     )
 
 
+def on_grid_points(specimen, *, sampling_A):
+    step_x, step_y = (
+        edge / next_fast_len(int(np.ceil(edge / sampling_A)), real=True)
+        for edge in (specimen.width_A, specimen.height_A)
+    )
+    return replace(specimen, x_A=np.round(specimen.x_A / step_x) * step_x, y_A=np.round(specimen.y_A / step_y) * step_y)
+
+
 def test_a_cell_comes_back_as_its_atoms():
     atoms = cell(host("WSe2"), (3, 2))
     back = to_atoms(from_atoms(atoms))
     assert back.cell.lengths()[:2] == pytest.approx(atoms.cell.lengths()[:2])
     middle = atoms.positions[:, 2].mean()
-    before = sorted(np.round([*p[:2], p[2] - middle], 4).tolist() + [s] for p, s in zip(atoms.positions, atoms.symbols))  # noqa: B905
-    after = sorted(np.round(p, 4).tolist() + [s] for p, s in zip(back.positions, back.symbols))  # noqa: B905
-    assert [a[3] for a in before] == [a[3] for a in after]
-    assert np.array([a[:3] for a in after]) == pytest.approx(np.array([a[:3] for a in before]), abs=2e-4)
+    for symbol in ("W", "Se"):
+        before, after = atoms.positions[atoms.symbols == symbol], back.positions[back.symbols == symbol]
+        distance, partner = cKDTree(after).query(before - [0, 0, middle])
+        assert distance.max() < 2e-4
+        assert sorted(partner) == list(range(len(after)))
 
 
 def test_sites_outside_the_field_widen_the_box_on_all_sides():
@@ -67,7 +78,9 @@ def test_nothing_to_scan_is_refused():
 def test_without_abtem_the_error_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "abtem", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'micrographia\[bench\]'"):
-        multislice_scan(columns_in_a_box(Column(atoms=(("W", 0.0),))), PROBE, collection_mrad=DETECTORS, pixel_size_nm=0.05)
+        multislice_scan(
+            columns_in_a_box(Column(atoms=(("W", 0.0),))), PROBE, collection_mrad=DETECTORS, pixel_size_nm=0.05
+        )
 
 
 @pytest.mark.parametrize(
@@ -88,8 +101,9 @@ def test_impossible_settings_are_refused(changes, says):
 
 @pytest.mark.slow
 def test_a_defective_cell_looks_the_same_by_kernels_and_by_multislice():
-    # The box is small: abTEM's soft aperture alone brightens the probe by 3.4 % in it, hence the tolerance for the gain.
-    pristine = from_atoms(cell(host("WSe2"), (4, 2)))
+    # abTEM's aperture has a soft edge, which brightens the probe by 1 / (3 R) for a radius of R reciprocal pixels:
+    # 4.4 % in this small box. It is a matter of gain only, which the test takes out.
+    pristine = on_grid_points(from_atoms(cell(host("WSe2"), (4, 2))), sampling_A=0.04)
     kind = pristine.kind.copy()
     pairs = np.flatnonzero([len(pristine.columns[k].atoms) == 2 for k in kind])
     kind[pairs[3]] = 2
@@ -97,14 +111,15 @@ def test_a_defective_cell_looks_the_same_by_kernels_and_by_multislice():
     columns = (*pristine.columns, Column(atoms=(("Se", 1.66),)), Column(atoms=(("Ti", 0.0),)))
     specimen = replace(pristine, kind=kind, columns=columns)
     settings = {"collection_mrad": DETECTORS, "pixel_size_nm": 0.0332, "source_sigma_nm": 0.02, "vibration_A": 0.0}
-    theirs = multislice_scan(specimen, PROBE, sampling_A=0.05, **settings)
+    theirs = multislice_scan(specimen, PROBE, sampling_A=0.04, **settings)
     ours = simulate_scan(with_images(specimen), PROBE, **settings)
     assert ours.frames.shape == theirs.frames.shape
     assert theirs.provenance.reader.startswith("abtem ")
     for mine, reference in zip(ours.frames, theirs.frames, strict=True):
         gain = float(np.sum(mine * reference) / np.sum(mine**2))
-        assert gain == pytest.approx(1.04, abs=0.04)
+        assert 1.0 < gain < 1.05
         rms = np.sqrt(np.mean((gain * mine - reference) ** 2))
+        # The rest: in a box this small the probe interferes with its periodic images, which superposing cannot know.
         assert rms < 0.01 * np.ptp(reference)
 
 
@@ -116,9 +131,9 @@ def test_focus_and_order_along_the_beam_mean_the_same_in_both_engines():
     peaks = []
     for column in columns:
         box = columns_in_a_box(column)
-        mine = simulate_scan(
-            box, probe, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.8, vibration_A=0.0
-        ).frames[0, 1, 1]
+        mine = simulate_scan(box, probe, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.8, vibration_A=0.0).frames[
+            0, 1, 1
+        ]
         theirs = multislice_signal(
             box, probe, np.array([8.0]), np.array([8.0]), collection_mrad=(DETECTORS[1],), sampling_A=0.04
         )[0, 0]
@@ -138,9 +153,9 @@ def test_frozen_phonons_lower_a_column_as_the_kernels_say():
         tungsten, PROBE, at, at, vibration_A=0.1, configurations=80, rng=np.random.default_rng(0), **settings
     )[0, 0]
     ours = [
-        simulate_scan(
-            tungsten, PROBE, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.6, vibration_A=v
-        ).frames[0, 1, 1]
+        simulate_scan(tungsten, PROBE, collection_mrad=(DETECTORS[1],), pixel_size_nm=0.6, vibration_A=v).frames[
+            0, 1, 1
+        ]
         for v in (0.0, 0.1)
     ]
     # 80 configurations leave about 1 %.

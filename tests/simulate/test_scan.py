@@ -90,9 +90,7 @@ def test_the_dose_counts_electrons_for_an_area():
 
 
 def test_the_same_seed_gives_the_same_noise():
-    first, again, other = (
-        scan_of(ONE, dose_e_per_A2=1e5, rng=np.random.default_rng(s)).frames for s in (1, 1, 2)
-    )
+    first, again, other = (scan_of(ONE, dose_e_per_A2=1e5, rng=np.random.default_rng(s)).frames for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 

@@ -23,7 +23,7 @@ def test_each_sublattice_has_one_site_a_cell(rotation_deg):
     perimeter = 2 * (150 + 120) / 3.32
     for label in ("M", "X2"):
         assert np.count_nonzero(specimen.label == label) == pytest.approx(expected, abs=0.5 * perimeter)
-    assert 0 <= specimen.x_A.min()
+    assert specimen.x_A.min() >= 0
     assert specimen.y_A.max() <= 120
 
 
@@ -94,7 +94,7 @@ def test_impossible_monolayers_are_refused(changes, says):
 
 
 def test_hosts_are_named_when_one_is_unknown():
-    with pytest.raises(StructureError, match="'WSe3'.*MoS2"):
+    with pytest.raises(StructureError, match=r"'WSe3'.*MoS2"):
         host("WSe3")
 
 

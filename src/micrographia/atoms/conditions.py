@@ -5,6 +5,8 @@ the detector's angles. The ratio sits in the phase of the first-order reflection
 gain nor haze reaches. Here every combination on a grid is given its likelihood; what is known is not gridded.
 """
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import j0
+from scipy.special import j0, logsumexp
 
 from micrographia.atoms.reflections import Reflections
 from micrographia.context import Angles, Context
@@ -83,17 +85,22 @@ def grid_of(context: Context, channel: int) -> list[tuple[Probe, Angles]]:
     Raises
     ------
     ContextError
-        No detector of the grid is a dark-field detector for the convergence given.
+        The detector lies within the direct beam, or no detector of the grid lies outside it.
 
     Examples
     --------
     >>> known = Context(energy_kev=80.0, convergence_mrad=30.0, collection_mrad=((70.0, 200.0),), origin="user")
     >>> len(grid_of(known, 0)), len(grid_of(Context(), 0))
-    (1, 1064)
+    (1, 728)
     """
     energies = ENERGIES_KEV if context.energy_kev is None else (context.energy_kev,)
     convergences = CONVERGENCES_MRAD if context.convergence_mrad is None else (context.convergence_mrad,)
     known = None if context.collection_mrad is None else context.collection_mrad[channel]
+    if known is not None and context.convergence_mrad is not None and known[1] <= context.convergence_mrad:
+        raise ContextError(
+            f"channel {channel + 1} collects {known[0]:g} to {known[1]:g} mrad, all within the direct beam of "
+            f"{context.convergence_mrad:g} mrad: a bright-field image; give dark-field channels"
+        )
     combinations = []
     for energy in energies:
         for convergence in convergences:
@@ -144,6 +151,11 @@ def conditions(
     -------
     list of Condition
         One a combination of `grid_of`.
+
+    Raises
+    ------
+    ContextError
+        As for `grid_of`, or collection angles past what the simulator keeps.
     """
     found = []
     spectra: dict[Probe, _Spectra] = {}
@@ -211,7 +223,7 @@ def _weigh(
         rows = slice(3 * family, 3 * family + 3)
         strength = float(np.abs(measured[rows]).mean())
         difference = float(np.angle(np.prod(measured[rows] * np.conj(model[rows])))) / 3
-        noise = reflections.noise[channel] / strength
+        noise = reflections.noise[channel] / strength / np.sqrt(3)
         log_likelihood -= 0.5 * (difference / np.hypot(discrepancy, noise)) ** 2
 
     filtered = np.exp(-4 * np.pi**2 * np.trace(blur) / 2 * spectra.frequency_per_A**2) * spectra.weight
@@ -231,31 +243,37 @@ def _weigh(
     )
 
 
-def joint_weights(channels: list[list[Condition]]) -> list[Float[np.ndarray, " condition"]]:
+def joint_weights(channels: list[list[Condition]]) -> list[Float[np.ndarray, " _"]]:
     """Return each channel's posterior over its conditions, given that all channels share one probe.
 
     Parameters
     ----------
     channels : list of list of Condition
         Candidates of each channel.
+
+    Returns
+    -------
+    list of float array (condition,)
+        Probabilities, one array a channel.
     """
-    probes = sorted({c.probe for c in channels[0]})
-    per_probe = []
-    for candidates in channels:
-        log = np.array([c.log_likelihood for c in candidates])
-        # A flat prior over a channel's angles for every probe, however many angles the grid has there.
-        per_probe.append(
-            [np.log(np.mean(np.exp(log[[c.probe == p for c in candidates]]))) for p in probes]
-        )
-    shared = np.sum(per_probe, axis=0)
+    probes, per_probe = _log_likelihood_of_probes(channels)
     result = []
     for candidates, own in zip(channels, per_probe, strict=True):
-        log = np.array([c.log_likelihood for c in candidates])
-        counts = {p: sum(c.probe == p for c in candidates) for p in probes}
-        log += np.array([shared[probes.index(c.probe)] - own[probes.index(c.probe)] - np.log(counts[c.probe]) for c in candidates])
+        at = np.array([probes.index(c.probe) for c in candidates])
+        others = per_probe.sum(axis=0) - own
+        log = np.array([c.log_likelihood for c in candidates]) + others[at] - np.log(np.bincount(at)[at])
         weight = np.exp(log - log.max())
         result.append(weight / weight.sum())
     return result
+
+
+def _log_likelihood_of_probes(
+    channels: list[list[Condition]],
+) -> tuple[list[Probe], Float[np.ndarray, "channel probe"]]:
+    """Average over the detector angles: their prior is flat for every probe, however many the grid has there."""
+    probes = sorted({c.probe for c in channels[0]})
+    logs = [[[c.log_likelihood for c in candidates if c.probe == p] for p in probes] for candidates in channels]
+    return probes, np.array([[logsumexp(log) - np.log(len(log)) for log in channel] for channel in logs])
 
 
 def evidence(channels: list[list[Condition]]) -> float:
@@ -266,17 +284,11 @@ def evidence(channels: list[list[Condition]]) -> float:
     channels : list of list of Condition
         Candidates of each channel.
     """
-    probes = sorted({c.probe for c in channels[0]})
-    logs = [
-        sum(float(np.log(np.mean([np.exp(c.log_likelihood) for c in cs if c.probe == p]))) for cs in channels)
-        for p in probes
-    ]
-    return float(np.logaddexp.reduce(logs) - np.log(len(probes)))
+    probes, per_probe = _log_likelihood_of_probes(channels)
+    return float(logsumexp(per_probe.sum(axis=0)) - np.log(len(probes)))
 
 
-def marginals(
-    channels: list[list[Condition]], posterior: list[Float[np.ndarray, " condition"]]
-) -> tuple[Marginal, ...]:
+def marginals(channels: list[list[Condition]], posterior: list[Float[np.ndarray, " _"]]) -> tuple[Marginal, ...]:
     """Return what the data say about every quantity that was gridded.
 
     Parameters
@@ -286,6 +298,7 @@ def marginals(
     posterior : list of float array (condition,)
         Their probabilities.
     """
+
     def marginal(name: str, unit: str, values: list[float], weight: Float[np.ndarray, " condition"]) -> list[Marginal]:
         grid = sorted(set(values))
         if len(grid) == 1:

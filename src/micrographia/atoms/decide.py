@@ -30,6 +30,7 @@ _EMPTY_DISCREPANCY: Final = 0.02
 """Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
 _FREEDOM: Final = (3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 1000.0)
 """Degrees of freedom of the scatter that are tried: 1000 is as good as Gaussian, few have long tails."""
+_SCATTER_STEPS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Prior:
     Raises
     ------
     ContextError
-        An unknown or pristine label, or fractions that leave no pristine sites.
+        An unknown or pristine label, a fraction out of range, or fractions that leave no pristine sites.
 
     Examples
     --------
@@ -66,8 +67,16 @@ class Prior:
             if not 0 < fraction < 0.5:
                 raise ContextError(f"defect prior of {label} is {fraction:g}; accepted is a fraction between 0 and 0.5")
         object.__setattr__(self, "fraction", MappingProxyType({**DEFECT_PRIOR, **self.fraction}))
-        if not self.strength_sites > 0:
-            raise ContextError(f"strength of the defect prior is {self.strength_sites:g} sites; accepted is above 0")
+        for name in ("M", "X"):
+            total = sum(fraction for label, fraction in self.fraction.items() if SUBLATTICE[label] == name)
+            if not total < 1:
+                raise ContextError(
+                    f"defect priors of sublattice {name} add up to {total:g}; accepted is below 1: the rest is pristine"
+                )
+        if not 0 < self.strength_sites < np.inf:
+            raise ContextError(
+                f"strength of the defect prior is {self.strength_sites:g} sites; accepted is a number above 0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +160,7 @@ def decide(
             expected,
             prior.strength_sites,
         )
-        posterior[np.ix_(rows, here)], scale[k], covariance[k], fraction[here], evidence = result
+        posterior[np.ix_(rows, np.array(here))], scale[k], covariance[k], fraction[here], evidence = result
         log_evidence += evidence
     return Decision(
         posterior=posterior, scale=scale, covariance=covariance, fraction=fraction, log_evidence=log_evidence
@@ -161,7 +170,7 @@ def decide(
 def _prior_fractions(
     options: tuple[Hypothesis, ...], here: list[int], prior: Prior
 ) -> Float[np.ndarray, " hypothesis"]:
-    """Expected fractions of one sublattice; several dopants share the label's fraction."""
+    """Return the expected fractions of one sublattice; several dopants share the label's fraction."""
     shares = np.array(
         [
             prior.fraction.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here)
@@ -210,26 +219,42 @@ def _expectation_maximisation(
         if abs(total - previous) < 1e-2:
             break
         fraction = (posterior.sum(axis=0) + strength * expected) / (len(posterior) + strength)
-        # Pristine columns carry the scale and the scatter: the model of defects is less sure than theirs.
-        # Weights of Student's t keep a few sites that no hypothesis explains from widening the scatter of all.
-        pristine = posterior[:, 0]
-        offset = (brightness - scale) / pristine_noise
-        weight = pristine * (freedom + len(scale)) / (freedom + _mahalanobis(offset, covariance))
-        precision = weight[:, None] / pristine_noise**2
-        scale = np.sum(precision * brightness, axis=0) / np.sum(precision, axis=0)
-        offset = (brightness - scale) / pristine_noise
-        covariance = (offset * weight[:, None]).T @ offset / pristine.sum() + 1e-9 * np.eye(len(scale))
-        fits = [float(pristine @ _log_student(offset, covariance, nu)) for nu in _FREEDOM]
-        freedom = _FREEDOM[int(np.argmax(fits))]
+        # Pristine columns carry the scale and the scatter: the model of defects is less sure than theirs. The best
+        # scatter differs with the degrees of freedom, so each has its own before they are compared.
+        fits = [(*_scatter(brightness, posterior[:, 0], pristine_noise, scale, covariance, nu), nu) for nu in _FREEDOM]
+        _, scale, covariance, freedom = max(fits, key=lambda fit: fit[0])
     return posterior, scale, covariance, fraction, total
+
+
+def _scatter(
+    brightness: Float[np.ndarray, "site channel"],
+    pristine: Float[np.ndarray, " site"],
+    noise: Float[np.ndarray, "site channel"],
+    scale: Float[np.ndarray, " channel"],
+    covariance: Float[np.ndarray, "channel channel"],
+    freedom: float,
+) -> tuple[float, Float[np.ndarray, " channel"], Float[np.ndarray, "channel channel"]]:
+    """Fit Student's t to the sites as far as they are pristine; return its log likelihood, scale and covariance."""
+    for _ in range(_SCATTER_STEPS):
+        # Its weights keep a few sites that no hypothesis explains from widening the scatter of all.
+        offset = (brightness - scale) / noise
+        weight = pristine * (freedom + len(scale)) / (freedom + _mahalanobis(offset, covariance))
+        precision = weight[:, None] / noise**2
+        scale = np.sum(precision * brightness, axis=0) / np.sum(precision, axis=0)
+        offset = (brightness - scale) / noise
+        covariance = (offset * weight[:, None]).T @ offset / pristine.sum() + 1e-9 * np.eye(len(scale))
+    return float(pristine @ _log_student(offset, covariance, freedom)), scale, covariance
 
 
 def _mahalanobis(
     offset: Float[np.ndarray, "site channel"], covariance: Float[np.ndarray, "*site channel channel"]
 ) -> Float[np.ndarray, " site"]:
     """Squared distance from the centre in units of the covariance."""
-    solved = np.linalg.solve(np.broadcast_to(covariance, (len(offset), *covariance.shape[-2:])), offset[:, :, None])
-    squared: Float[np.ndarray, " site"] = np.sum(offset * solved[:, :, 0], axis=1)
+    if covariance.ndim == 2:
+        solved = np.linalg.solve(covariance, offset.T).T
+    else:
+        solved = np.linalg.solve(covariance, offset[:, :, None])[:, :, 0]
+    squared: Float[np.ndarray, " site"] = np.sum(offset * solved, axis=1)
     return squared
 
 
@@ -249,7 +274,7 @@ def _log_student(
 
 
 def amplitude_uncertainty(
-    samples: list[tuple[Float[np.ndarray, "condition hypothesis"], Float[np.ndarray, " condition"]]],
+    samples: list[tuple[Float[np.ndarray, "_ hypothesis"], Float[np.ndarray, " _"]]],
 ) -> tuple[Float[np.ndarray, "channel hypothesis"], Float[np.ndarray, "hypothesis channel channel"]]:
     """Marginalise amplitudes over the conditions of each channel.
 

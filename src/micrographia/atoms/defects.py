@@ -1,4 +1,4 @@
-"""The main job: what is at every atomic site of this scan, given its context?"""
+"""Find what is at every atomic site of a scan, given its context: the main job."""
 
 from __future__ import annotations
 
@@ -7,29 +7,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from scipy.stats import gamma
 
 from micrographia.atoms.decide import Prior, merged
 from micrographia.atoms.evidence import examples, show
-from micrographia.atoms.lattice import Lattice, check_lattice, find_lattice
+from micrographia.atoms.lattice import LEAST_STRENGTH, Lattice, check_lattice, find_lattice
 from micrographia.atoms.physics import Solution, rendered, solve
 from micrographia.atoms.reflections import measure_reflections
 from micrographia.context import Context
-from micrographia.errors import ContextError
-from micrographia.findings import (
-    SUBLATTICE,
-    DefectFindings,
-    Finding,
-    LatticeCheck,
-    Marginal,
-    SiteTable,
-)
+from micrographia.errors import ContextError, InputError
+from micrographia.findings import DefectFindings, Finding, LatticeCheck, Marginal, SiteTable
 from micrographia.micrograph import Micrograph
 from micrographia.simulate.hosts import IMPURITIES, Host, Hypothesis, host, hypotheses
 
 _DECISIVE_NATS: Final = 12.0
 """Log odds past which one way to lay the sublattices is taken for certain: 6 in a million against it."""
+_MISFIT_NATS: Final = -8.0
+"""Log likelihood below which the best condition contradicts the mean unit cell: 4 standard deviations."""
 _LEAST_CERTAIN: Final = 20
 
 
@@ -83,7 +78,7 @@ def find_defects(
     StructureError
         The host is not a known monolayer, or a dopant no element.
     InputError
-        No lattice shows, or the field is too small.
+        No lattice shows, the field is too small, or columns are dark where they should be bright.
 
     Examples
     --------
@@ -111,39 +106,42 @@ def find_defects(
     tell("lattice")
     lattice = find_lattice(micrograph.frames, file=name)
     reflections = measure_reflections(micrograph.frames, lattice)
-    solutions = []
+    solutions: list[Solution] = []
     for metal_first in (True, False):
         tell("sites, metal at the first place" if metal_first else "sites, metal at the second place")
-        solutions.append(
-            solve(
-                micrograph.frames,
-                lattice,
-                reflections,
-                metal_first=metal_first,
-                context=context,
-                material=material,
-                options=options,
-                prior=settings.prior,
-            )
+        solution = solve(
+            micrograph.frames,
+            lattice,
+            reflections,
+            metal_first=metal_first,
+            context=context,
+            material=material,
+            options=options,
+            prior=settings.prior,
         )
-    best, other = sorted(solutions, key=lambda s: -s.log_evidence)
-    log_odds = best.log_evidence - other.log_evidence
+        solutions += [] if solution is None else [solution]
+    if not solutions:
+        raise InputError(
+            f"{name}: the columns of {material.formula} fit neither way round; give a dark-field scan, in which "
+            "atoms are bright, and check host and collection angles"
+        )
+    best, *others = sorted(solutions, key=lambda s: -s.log_evidence)
+    other = others[0] if others else None
+    log_odds = best.log_evidence - other.log_evidence if other else np.inf
 
     tell("evidence")
     labels, sites = _site_table(best, other, log_odds, options)
-    check = check_lattice(
-        lattice, lattice_constant_nm=material.a_A / 10, header_pixel_size_nm=micrograph.pixel_size_nm
-    )
-    told_by_user = micrograph.pixel_size_nm is not None and micrograph.pixel_size_origin == "user"
-    pixel_size_nm = micrograph.pixel_size_nm if told_by_user else check.pixel_size_nm
-    area_nm2 = np.count_nonzero(sites.sublattice == "M") * lattice.cell_area_px * (pixel_size_nm or 0) ** 2
+    check = check_lattice(lattice, lattice_constant_nm=material.a_A / 10, header_pixel_size_nm=micrograph.pixel_size_nm)
+    given_nm = micrograph.pixel_size_nm if micrograph.pixel_size_origin == "user" else None
+    pixel_size_nm = given_nm or check.pixel_size_nm
+    area_nm2 = float(np.count_nonzero(sites.sublattice == "M") * lattice.cell_area_px * pixel_size_nm**2)
     least_certain = tuple(int(i) for i in np.argsort(-sites.entropy_nats, kind="stable")[:_LEAST_CERTAIN])
     chosen = sorted(set(least_certain) | set(examples(sites)))
     return DefectFindings(
         micrograph=replace(
             micrograph,
             pixel_size_nm=pixel_size_nm,
-            pixel_size_origin="user" if told_by_user else "inferred",
+            pixel_size_origin="user" if given_nm else "inferred",
         ),
         sites=sites,
         findings=tuple(_finding(label, sites, area_nm2) for label in labels),
@@ -154,16 +152,16 @@ def find_defects(
         lattice=check,
         method="physics",
         settings=_resolved(settings, options, best),
-        remarks=_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options, told_by_user),
+        remarks=_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options),
     )
 
 
 def _site_table(
-    best: Solution, other: Solution, log_odds: float, options: tuple[Hypothesis, ...]
+    best: Solution, other: Solution | None, log_odds: float, options: tuple[Hypothesis, ...]
 ) -> tuple[tuple[str, ...], SiteTable]:
     """Posterior of every reported site, over both ways to lay the sublattices where the scan does not settle it."""
     posterior = best.decision.posterior
-    if log_odds < _DECISIVE_NATS:
+    if other is not None and log_odds < _DECISIVE_NATS:
         share = 1 / (1 + np.exp(-log_odds))
         posterior = share * posterior + (1 - share) * other.decision.posterior[_same_sites(best, other)]
     labels, posterior = merged(posterior[best.reported], options)
@@ -179,7 +177,7 @@ def _site_table(
 
 
 def _same_sites(best: Solution, other: Solution) -> Int[np.ndarray, " judged"]:
-    """Rows of the other solution's judged sites in the order of the best one's: its sublattices come the other way round."""
+    """Return the other solution's judged sites in the best one's order: its sublattices come the other way round."""
     metal = np.count_nonzero(best.on_metal[best.judged])
     total = best.judged.size
     return (np.arange(total) - metal) % total
@@ -198,19 +196,18 @@ def _finding(label: str, sites: SiteTable, area_nm2: float) -> Finding:
     low, high = (float(gamma.ppf(q, mean**2 / variance, scale=variance / mean)) for q in (0.025, 0.975))
     certain = int(np.count_nonzero(sites.label == label))
     interval = (0.0 if certain == 0 and count < 0.5 else low, high)
-    known = area_nm2 > 0
     return Finding(
         label=label,
         count=certain,
         expected_count=count,
         count_interval=interval,
-        density_per_nm2=count / area_nm2 if known else None,
-        density_interval_per_nm2=(interval[0] / area_nm2, interval[1] / area_nm2) if known else None,
+        density_per_nm2=count / area_nm2,
+        density_interval_per_nm2=(interval[0] / area_nm2, interval[1] / area_nm2),
     )
 
 
 def _resolved(settings: PhysicsSettings, options: tuple[Hypothesis, ...], best: Solution) -> dict[str, Any]:
-    """Settings as used, and the numbers that were estimated from the scan; JSON-ready."""
+    """Return the settings as used, and the numbers that were estimated from the scan; JSON-ready."""
     return {
         "prior_fraction": dict(settings.prior.fraction),
         "prior_strength_sites": settings.prior.strength_sites,
@@ -242,30 +239,36 @@ def _remarks(
     lattice: Lattice,
     sites: SiteTable,
     options: tuple[Hypothesis, ...],
-    told_by_user: bool,
 ) -> tuple[str, ...]:
-    """What a reader must know before trusting the answer."""
+    """Say what a reader must know before trusting the answer."""
     remarks = []
     if log_odds < _DECISIVE_NATS:
         remarks.append(
-            f"Which sublattice is the metal's is not settled: the odds are {np.exp(log_odds):.3g} to 1. The posterior of every "
-            "site covers both ways. Known detector angles, or a second detector, would settle it."
+            f"Which sublattice is the metal's is not settled: the odds are {np.exp(log_odds):.3g} to 1. The posterior "
+            "of every site covers both ways. Known detector angles, or a second detector, would settle it."
         )
     if context.technique not in (None, "STEM"):
         remarks.append(f"The context says {context.technique}; the model is that of a dark-field STEM scan.")
     if context.dopants is None:
         remarks.append("No dopants were named, so D_M was not considered; if there are none, say so with dopants: [].")
     remarks += _channel_order(context, best.marginals)
-    if check.header_excess is not None and abs(check.header_excess) > 3 * check.pixel_size_sd_nm / check.pixel_size_nm:
-        source = "given" if told_by_user else "recorded"
-        used = "Densities use the given one." if told_by_user else "Densities use the lattice's."
+    misfits = [k + 1 for k, c in enumerate(best.condition) if c.log_likelihood < _MISFIT_NATS]
+    if misfits:
         remarks.append(
-            f"The {source} pixel size is {100 * check.header_excess:+.1f} % from that of the {material.formula} lattice "
-            f"({check.pixel_size_nm:.5f} ± {check.pixel_size_sd_nm:.5f} nm). {used}"
+            f"Channel {', '.join(map(str, misfits))}: the brightness ratio of the two sublattices fits "
+            f"{material.formula} under none of the conditions given or tried. Check host, beam energy and collection "
+            "angles, and that atoms are bright."
+        )
+    if check.header_excess is not None and abs(check.header_excess) > 3 * check.pixel_size_sd_nm / check.pixel_size_nm:
+        given = micrograph.pixel_size_origin == "user"
+        source, used = ("given", "the given one") if given else ("recorded", "the lattice's")
+        remarks.append(
+            f"The {source} pixel size is {100 * check.header_excess:+.1f} % from that of the {material.formula} "
+            f"lattice ({check.pixel_size_nm:.5f} ± {check.pixel_size_sd_nm:.5f} nm). Densities use {used}."
         )
     if check.header_excess is not None and abs(check.header_excess) > 0.15:
         remarks.append(f"That is more than scans are usually off: is the host really {material.formula}?")
-    faded = float(np.mean(lattice.strength < 0.3))
+    faded = float(np.mean(lattice.strength < LEAST_STRENGTH))
     if faded > 0.02:
         remarks.append(f"No lattice shows in {100 * faded:.0f} % of the field; sites there are not reported.")
     substitutes = [i for i, o in enumerate(options) if o.label == "D_X" and o.element not in (context.dopants or ())]
@@ -274,18 +277,20 @@ def _remarks(
         shares = {options[i].element: float(best.decision.posterior[best.reported, i].sum()) for i in substitutes}
         most = max(shares, key=lambda e: shares[e])
         remarks.append(
-            f"About {expected:.0f} chalcogen sites are neither full nor vacant, and match one {material.chalcogen} replaced by "
-            f"{most} best. Nobody named that element: take D_X here as 'another chalcogen, or something else in its place'."
+            f"About {expected:.0f} chalcogen sites are neither full nor vacant, and match one {material.chalcogen} "
+            f"replaced by {most} best. Nobody named that element: take D_X here as 'another chalcogen, or something "
+            "else in its place'."
         )
     poor = float(np.mean(sites.residual > 2))
     if poor > 0.05:
         remarks.append(
-            f"{100 * poor:.0f} % of the sites fit badly (residual above 2 times the noise): contamination, a second layer, or "
-            "aberrations that the model does not have."
+            f"{100 * poor:.0f} % of the sites fit badly (residual above 2 times the noise): contamination, a second "
+            "layer, or aberrations that the model does not have."
         )
-    outside = [o for o in options if SUBLATTICE[o.label] == "X" and o.label == "V_X"]
-    if outside and "O" not in (context.dopants or ()):
-        remarks.append("A vacancy filled by oxygen or another light atom looks like an empty one, and is counted as V_X.")
+    if "O" not in (context.dopants or ()):
+        remarks.append(
+            "A vacancy filled by oxygen or another light atom looks like an empty one, and is counted as V_X."
+        )
     return tuple(remarks)
 
 
@@ -295,9 +300,12 @@ def _channel_order(context: Context, marginals: tuple[Marginal, ...]) -> list[st
     if not inner:
         return []
     said = ", ".join(
-        f"channel {int(m.name[-2]) + 1}: inner angle {m.mean:.0f} ± {m.standard_deviation:.0f} mrad" for m in inner
+        f"channel {int(m.name.split('[')[1][:-1]) + 1}: inner angle {m.mean:.0f} ± {m.standard_deviation:.0f} mrad"
+        for m in inner
     )
-    remarks = [f"Collection angles were not given. From the lattice's own brightness ratio: {said}. All were marginalised."]
+    remarks = [
+        f"Collection angles were not given. From the lattice's own brightness ratio: {said}. All were marginalised."
+    ]
     if len(inner) == 2:
         first, second = inner
         gap, sd = first.mean - second.mean, float(np.hypot(first.standard_deviation, second.standard_deviation))

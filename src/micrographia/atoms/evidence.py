@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from jaxtyping import Float
 
@@ -10,8 +12,8 @@ from micrographia.atoms.physics import Solution
 from micrographia.findings import Evidence, SiteTable
 from micrographia.simulate.hosts import Hypothesis
 
-_EXAMPLES = 12
-_HYPOTHESES = 2
+_EXAMPLES: Final = 12
+_HYPOTHESES: Final = 2
 
 
 def examples(sites: SiteTable) -> list[int]:
@@ -87,8 +89,13 @@ def show(
                 [
                     fit.background[window]
                     + fit.gain
-                    * (columns[window] + render(model, at_x, at_y, change[None, :], (bottom - top, right - left)))
-                    for fit, columns, model in zip(solution.fits, solution.columns, solution.models, strict=True)
+                    * (
+                        columns[window]
+                        + scale * render(model, at_x, at_y, change[None, :], (bottom - top, right - left))
+                    )
+                    for fit, columns, model, scale in zip(
+                        solution.fits, solution.columns, solution.models, solution.relative_scale[site], strict=True
+                    )
                 ]
             )
         found.append(

@@ -1,5 +1,7 @@
 """The forward model of a scan: background + gain · sum of column kernels, and the noise around it."""
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -119,9 +121,7 @@ def render(
     """
     site, kind = np.nonzero(np.abs(occupation) > 1e-3)
     height, width = shape
-    image = superpose(
-        x_px[site], y_px[site], kind, occupation[site, kind], model.tables, model.pixel_A, height, width
-    )
+    image = superpose(x_px[site], y_px[site], kind, occupation[site, kind], model.tables, model.pixel_A, height, width)
     return blurred(image, model.stretch_px2)
 
 
@@ -173,7 +173,7 @@ class SiteSignal:
         Root mean square of (data - model) / noise over the window.
     log_unit : float array (site,)
         Log of the pristine column's norm in file units: densities of brightness for different pristine columns
-        compare after this is taken off.
+        compare after this is taken off. Columns scatter, so the gain is above 0.
     """
 
     excess: Float[np.ndarray, " site"]
@@ -190,11 +190,11 @@ class Fit:
     Parameters
     ----------
     gain : float
-        File units per fraction of the beam.
+        File units per fraction of the beam; 0 or less where the columns are dark in the data.
     background : float array (height, width)
         What varies slowly: detector offset, haze [file units].
     noise_floor, noise_slope : float
-        Noise variance of a pixel is ``noise_floor + noise_slope * (model - lowest model)`` [file units squared, file units].
+        Noise variance of a pixel is ``noise_floor + noise_slope * (model - lowest)`` [file units squared, file units].
     lowest : float
         Lowest model value [file units].
     """

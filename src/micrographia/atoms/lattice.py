@@ -24,8 +24,12 @@ from micrographia.simulate.hosts import LATTICE_UNCERTAINTY
 
 MIN_SPACING_PX: Final = 4.0
 """Smallest lattice constant that is looked for [px]: below it the columns are not resolved."""
+LEAST_STRENGTH: Final = 0.3
+"""Sites are judged where the lattice shows at this fraction of its usual amplitude, or more."""
 _SMOOTHING: Final = 2.0
 """Standard deviation of the window in which the lattice's phase is measured, in lattice constants."""
+_LEAST_PERIODS: Final = 4.0
+"""Reflections with fewer periods than this across the scan are not told from what varies slowly."""
 _MIN_STRENGTH: Final = 12.0
 """A reflection counts when its power exceeds this many times the median power at its spatial frequency."""
 
@@ -42,7 +46,8 @@ class Lattice:
         Total phase of the first two reflections at every pixel [rad], unwrapped. Lattice coordinates are
         the phase over 2 pi, up to an origin common to the whole scan.
     strength : float array (height, width)
-        Local amplitude of the reflections relative to its median, a measure of how well the lattice shows.
+        Local amplitude of the reflections, a measure of how well the lattice shows: 1 where it shows as in most
+        of the scan.
     """
 
     g_per_px: Float[np.ndarray, "3 2"]
@@ -88,9 +93,16 @@ def find_lattice(frames: Float[np.ndarray, "channel height width"], *, file: str
     g = _first_order(flat, file)
     g = _refined(flat, g)
     a_px = 2 / np.sqrt(3) / np.mean(np.hypot(*g.T))
+    if np.sqrt(3) * _LEAST_PERIODS > min(height, width) * np.mean(np.hypot(*g.T)):
+        # These may be second-order reflections, sqrt(3) times as long, of a lattice too coarse for this scan.
+        raise InputError(
+            f"{file}: scan is {width} × {height} px, too small to tell its lattice; at least 6 lattice constants "
+            "across are needed"
+        )
     phases, amplitude = _demodulated(flat, g, sigma_px=_SMOOTHING * a_px)
-    strength = amplitude / np.median(amplitude)
-    g[:2] = _gradient(phases)
+    # Where the lattice fills less than half of the scan, the median is not the lattice's.
+    strength = amplitude / max(float(np.median(amplitude)), 0.5 * float(np.percentile(amplitude, 95)))
+    g[:2] = _gradient(phases, strength > LEAST_STRENGTH)
     g[2] = -g[0] - g[1]
     return Lattice(g_per_px=g, phase_rad=phases, strength=strength)
 
@@ -116,10 +128,10 @@ def _first_order(flat: Float[np.ndarray, "channel height width"], file: str) -> 
     floor = np.maximum(median_filter(floor, 5, mode="nearest"), 1e-300)
     excess = power / floor[bins]
     longest = 2 / np.sqrt(3) / MIN_SPACING_PX
-    allowed = (radius > 4 / min(height, width)) & (radius < longest) & ((fx > 0) | ((fx == 0) & (fy > 0)))
+    allowed = (radius > _LEAST_PERIODS / min(height, width)) & (radius < longest) & ((fx > 0) | ((fx == 0) & (fy > 0)))
     peaks = (excess == maximum_filter(excess, 5, mode="wrap")) & allowed & (excess > _MIN_STRENGTH)
     rows, cols = np.nonzero(peaks)
-    strongest = np.argsort(-excess[rows, cols] * 1.0)[:40]
+    strongest = np.argsort(-excess[rows, cols])[:40]
     vectors = np.stack([fx[rows, cols], fy[rows, cols]], axis=1)[strongest]
     strengths = excess[rows, cols][strongest]
 
@@ -151,9 +163,7 @@ def _first_order(flat: Float[np.ndarray, "channel height width"], file: str) -> 
     return min(strong, key=lambda h: float(np.hypot(*h.T).mean()))
 
 
-def _refined(
-    flat: Float[np.ndarray, "channel height width"], g: Float[np.ndarray, "3 2"]
-) -> Float[np.ndarray, "3 2"]:
+def _refined(flat: Float[np.ndarray, "channel height width"], g: Float[np.ndarray, "3 2"]) -> Float[np.ndarray, "3 2"]:
     """Place reciprocal vectors between the pixels of the transform, by the phase step between scan quarters."""
     _, height, width = flat.shape
     x, y = np.arange(width), np.arange(height)
@@ -169,9 +179,7 @@ def _refined(
             norm = (window.ravel() * xs**2).sum(), (window.ravel() * ys**2).sum()
             # First moments of the demodulated scan tell how fast its phase still turns.
             turn = [
-                float(np.sum(np.imag((spectrum @ axis) * total.conj())) / np.sum(np.abs(total) ** 2))
-                * window.sum()
-                / n
+                float(np.sum(np.imag((spectrum @ axis) * total.conj())) / np.sum(np.abs(total) ** 2)) * window.sum() / n
                 for axis, n in ((xs, norm[0]), (ys, norm[1]))
             ]
             g[k] += np.array(turn) / (2 * np.pi)
@@ -200,7 +208,7 @@ def _demodulated(
     error = np.angle(closure * np.exp(-1j * common)) / 3
     phases = np.stack(
         [
-            unwrap_phase(np.angle(local[k] * np.exp(-1j * error))) + 2 * np.pi * (g[k, 0] * x + g[k, 1] * y)
+            unwrap_phase(np.angle(local[k] * np.exp(-1j * error)), rng=0) + 2 * np.pi * (g[k, 0] * x + g[k, 1] * y)
             for k in range(2)
         ]
     )
@@ -234,29 +242,32 @@ def place_sites(
     """
     _, height, width = lattice.phase_rad.shape
     inverse = np.linalg.inv(lattice.g_per_px[:2])
-    at_origin = lattice.phase_rad[:, 0, 0] / (2 * np.pi)
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ lattice.g_per_px[:2].T + at_origin
-    low, high = np.floor(corners.min(axis=0)) - 6, np.ceil(corners.max(axis=0)) + 6
+    coordinates = lattice.phase_rad / (2 * np.pi)
+    # A lattice constant past the edge is 1.2 in lattice coordinates.
+    past = 2 - 1.2 * min(margin_px, 0.0) / lattice.a_px
+    low = np.floor(coordinates.min(axis=(1, 2)) - past)
+    high = np.ceil(coordinates.max(axis=(1, 2)) + past)
     n1, n2 = np.meshgrid(np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1))
     wanted = np.stack([n1.ravel(), n2.ravel()], axis=1) + origin
-    xy = (wanted - at_origin) @ inverse.T
-    smooth = lattice.phase_rad / (2 * np.pi)
     rows, cols = np.mgrid[0:height, 0:width]
-    smooth = smooth - np.stack([lattice.g_per_px[k, 0] * cols + lattice.g_per_px[k, 1] * rows for k in range(2)])
+    smooth = coordinates - np.stack([g[0] * cols + g[1] * rows for g in lattice.g_per_px[:2]])
+    xy = (wanted - np.median(smooth, axis=(1, 2))) @ inverse.T
     for _ in range(8):
         offset = np.stack(
             [map_coordinates(smooth[k], [xy[:, 1], xy[:, 0]], order=1, mode="nearest") for k in range(2)], axis=1
         )
         xy = (wanted - offset) @ inverse.T
     x, y = xy.T
-    inside = (
-        (x >= margin_px) & (x <= width - 1 - margin_px) & (y >= margin_px) & (y <= height - 1 - margin_px)
-    )
+    inside = (x >= margin_px) & (x <= width - 1 - margin_px) & (y >= margin_px) & (y <= height - 1 - margin_px)
     return x[inside], y[inside]
 
 
 def well_ordered(
-    lattice: Lattice, x_px: Float[np.ndarray, " site"], y_px: Float[np.ndarray, " site"], *, least: float = 0.3
+    lattice: Lattice,
+    x_px: Float[np.ndarray, " site"],
+    y_px: Float[np.ndarray, " site"],
+    *,
+    least: float = LEAST_STRENGTH,
 ) -> Bool[np.ndarray, " site"]:
     """Return which positions lie where the lattice shows, at ``least`` this fraction of its median amplitude."""
     values = map_coordinates(lattice.strength, [y_px, x_px], order=1, mode="nearest")
@@ -264,9 +275,7 @@ def well_ordered(
     return shown
 
 
-def check_lattice(
-    lattice: Lattice, *, lattice_constant_nm: float, header_pixel_size_nm: float | None
-) -> LatticeCheck:
+def check_lattice(lattice: Lattice, *, lattice_constant_nm: float, header_pixel_size_nm: float | None) -> LatticeCheck:
     """Hold the lattice against the host's lattice constant and the recorded pixel size.
 
     Parameters
@@ -280,24 +289,30 @@ def check_lattice(
 
     Notes
     -----
-    The standard error of a spacing comes from the four quarters of the scan, so that it holds scan distortion
-    as well as noise. The uncertainty of the pixel size adds that of the lattice constant and the disagreement of
-    the three directions.
+    The standard error of a spacing comes from those quarters of the scan that show the lattice, so that it holds
+    scan distortion as well as noise. The uncertainty of the pixel size adds that of the lattice constant and the
+    disagreement of the three directions.
     """
     _, height, width = lattice.phase_rad.shape
     rows, cols = np.mgrid[0:height, 0:width]
     quarters = [
-        np.s_[top : top + height // 2, left : left + width // 2]
-        for top in (0, height // 2)
-        for left in (0, width // 2)
+        np.s_[top : top + height // 2, left : left + width // 2] for top in (0, height // 2) for left in (0, width // 2)
     ]
-    spacings = np.array([_spacings(_gradient(lattice.phase_rad[(slice(None), *q)]))[0] for q in quarters])
+    shown = lattice.strength > LEAST_STRENGTH
+    spacings = np.array(
+        [
+            _spacings(_gradient(lattice.phase_rad[(slice(None), *q)], shown[q]))[0]
+            for q in quarters
+            if shown[q].mean() > 0.5
+        ]
+    )
     mean, directions = _spacings(lattice.g_per_px[:2])
     plane = np.stack([2 * np.pi * (g[0] * cols + g[1] * rows) for g in lattice.g_per_px[:2]])
     smooth = lattice.phase_rad - plane
-    smooth = smooth - smooth.mean(axis=(1, 2), keepdims=True)
-    displacement = np.tensordot(np.linalg.inv(lattice.g_per_px[:2]), smooth / (2 * np.pi), axes=1)
-    sd = spacings.std(axis=0, ddof=1) / 2
+    smooth = smooth[:, shown] - smooth[:, shown].mean(axis=1, keepdims=True)
+    displacement = np.linalg.inv(lattice.g_per_px[:2]) @ smooth / (2 * np.pi)
+    # Without two quarters to compare, the difference between directions has to do.
+    sd = spacings.std(axis=0, ddof=1) / np.sqrt(len(spacings)) if len(spacings) > 1 else np.full(3, mean.std(ddof=1))
     pixel_size_nm = lattice_constant_nm / lattice.a_px
     relative = np.sqrt(
         LATTICE_UNCERTAINTY**2 + (mean.std(ddof=1) / mean.mean()) ** 2 / 3 + float(np.mean((sd / mean) ** 2))
@@ -314,18 +329,19 @@ def check_lattice(
     )
 
 
-def _gradient(phase_rad: Float[np.ndarray, "2 height width"]) -> Float[np.ndarray, "2 2"]:
-    """Mean reciprocal vectors (x, y) of a part of the scan [1/px], by least squares."""
-    _, height, width = phase_rad.shape
-    x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
-    gx = phase_rad.mean(axis=1) @ x / np.sum(x**2)
-    gy = phase_rad.mean(axis=2) @ y / np.sum(y**2)
-    gradient: Float[np.ndarray, "2 2"] = np.stack([gx, gy], axis=1) / (2 * np.pi)
+def _gradient(
+    phase_rad: Float[np.ndarray, "2 height width"], shown: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, "2 2"]:
+    """Return the mean reciprocal vectors (x, y) of what is shown of a part of the scan [1/px], by least squares."""
+    rows, cols = np.nonzero(shown)
+    design = np.stack([cols - cols.mean(), rows - rows.mean()])
+    phase = phase_rad[:, rows, cols]
+    gradient: Float[np.ndarray, "2 2"] = np.linalg.solve(design @ design.T, design @ phase.T).T / (2 * np.pi)
     return gradient
 
 
 def _spacings(g_per_px: Float[np.ndarray, "2 2"]) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
-    """Repeat distances [px] along the close-packed directions, and these [°, counter-clockwise on the screen]."""
+    """Return repeat distances [px] along the close-packed directions, and these [° counter-clockwise on the screen]."""
     a, b = np.linalg.inv(g_per_px).T
     # Reciprocal vectors 120° apart belong to direct ones 60° apart, whose difference is as short.
     third = a - b if a @ b > 0 else a + b

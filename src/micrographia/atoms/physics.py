@@ -12,7 +12,7 @@ from micrographia.atoms.conditions import Condition, conditions, evidence, joint
 from micrographia.atoms.decide import Decision, Prior, amplitude_uncertainty, decide, index_of_pristine
 from micrographia.atoms.image_model import ChannelModel, Fit, channel_model, fit_channel, measure_sites, render
 from micrographia.atoms.lattice import Lattice, place_sites, well_ordered
-from micrographia.atoms.reflections import Reflections, measure_reflections
+from micrographia.atoms.reflections import Reflections
 from micrographia.context import Context
 from micrographia.errors import InputError
 from micrographia.findings import Marginal
@@ -42,7 +42,7 @@ class Solution:
     models, fits : tuple
         Kernels, and background, gain and noise of each channel.
     columns : float array (channel, height, width)
-        Rendered columns under the posterior [fraction of the beam].
+        Rendered columns under the posterior, each sublattice at its measured brightness [fraction of the beam].
     chi : float array (judged,)
         Root mean square of residual over noise in each judged site's window, all channels.
     marginals : tuple of Marginal
@@ -68,6 +68,11 @@ class Solution:
     condition: tuple[Condition, ...]
     log_evidence: float
 
+    @property
+    def relative_scale(self) -> Float[np.ndarray, "site channel"]:
+        """Measured brightness of each site's pristine column over the model's, 1 on average over sublattices."""
+        return _relative(self.decision)[np.where(self.on_metal, 0, 1)]
+
 
 def solve(
     frames: Float[np.ndarray, "channel height width"],
@@ -79,7 +84,7 @@ def solve(
     material: Host,
     options: tuple[Hypothesis, ...],
     prior: Prior,
-) -> Solution:
+) -> Solution | None:
     """Solve a scan for one assignment of the sublattices.
 
     Parameters
@@ -99,6 +104,11 @@ def solve(
     prior : Prior
         Defect concentrations.
 
+    Returns
+    -------
+    Solution, optional
+        None where a channel is darker where this assignment has its columns: it is impossible then.
+
     Raises
     ------
     InputError
@@ -110,7 +120,11 @@ def solve(
     reciprocal = reflections.index @ lattice.g_per_px[:2] / pixel_A
     candidates = [
         conditions(
-            reflections, channel=c, context=context, options=options, metal_first=metal_first,
+            reflections,
+            channel=c,
+            context=context,
+            options=options,
+            metal_first=metal_first,
             reciprocal_per_A=reciprocal,
         )
         for c in range(channels)
@@ -139,13 +153,20 @@ def solve(
     occupation = np.zeros((x.size, len(options)))
     # Columns outside, or where the lattice fades, are taken as pristine: they are not judged, but they shine.
     occupation[np.arange(x.size), pristine] = shown
-    sublattice = np.where(on_metal, 0, 1)
-    scale = np.ones((2, channels))
+    scale = np.ones((x.size, channels))
+
+    def lit(c: int) -> Float[np.ndarray, "height width"]:
+        return render(models[c], x, y, occupation * scale[:, c, None], (height, width))
+
+    columns = np.stack([lit(c) for c in range(channels)])
     for _ in range(_SWEEPS):
-        lit = [occupation * scale[sublattice, c][:, None] for c in range(channels)]
-        columns = np.stack([render(models[c], x, y, lit[c], (height, width)) for c in range(channels)])
         fits = tuple(fit_channel(frames[c], columns[c], a_px) for c in range(channels))
-        present = np.stack([lit[c][judged] @ amplitude[c] for c in range(channels)], axis=1)
+        if min(fit.gain for fit in fits) <= 0:
+            return None
+        # What was rendered at the sites is the most probable condition's, so that is what the excess adds to.
+        present = np.stack(
+            [scale[judged, c] * (occupation[judged] @ best[c].amplitude) for c in range(channels)], axis=1
+        )
         signals = [
             measure_sites(
                 frames[c], columns[c], fits[c], models[c], x[judged], y[judged], pristine[judged], present[:, c]
@@ -162,8 +183,9 @@ def solve(
             amplitude_covariance=amplitude_covariance,
             prior=prior,
         )
-        scale = decision.scale / decision.scale.mean(axis=0)
+        scale = _relative(decision)[np.where(on_metal, 0, 1)]
         occupation[judged] = decision.posterior
+        columns = np.stack([lit(c) for c in range(channels)])
     chi = np.sqrt(np.mean([s.chi**2 for s in signals], axis=0))
     return Solution(
         x_px=x,
@@ -183,10 +205,16 @@ def solve(
     )
 
 
+def _relative(decision: Decision) -> Float[np.ndarray, "sublattice channel"]:
+    """Brightness of pristine columns over the model's, with the gain taken off: 1 on average over sublattices."""
+    relative: Float[np.ndarray, "sublattice channel"] = decision.scale / decision.scale.mean(axis=0)
+    return relative
+
+
 def _within(
     x_px: Float[np.ndarray, " site"], y_px: Float[np.ndarray, " site"], width: int, height: int, *, edge_px: float
 ) -> Bool[np.ndarray, " site"]:
-    """Which sites are at least this far inside the outermost pixels' centres."""
+    """Return which sites are at least this far inside the outermost pixels' centres."""
     near = np.minimum(np.minimum(x_px, width - 1 - x_px), np.minimum(y_px, height - 1 - y_px))
     inside: Bool[np.ndarray, " site"] = near >= edge_px
     return inside
@@ -209,10 +237,10 @@ def rendered(
     occupation = np.zeros((solution.x_px.size, len(options)))
     occupation[np.arange(solution.x_px.size), index_of_pristine(solution.on_metal, options)] = solution.shown
     occupation[solution.judged] = np.eye(len(options))[solution.decision.posterior.argmax(axis=1)]
-    scale = solution.decision.scale / solution.decision.scale.mean(axis=0)
-    sublattice = np.where(solution.on_metal, 0, 1)
+    scale = solution.relative_scale
     frames = [
-        fit.background + fit.gain * render(model, solution.x_px, solution.y_px, occupation * scale[sublattice, c][:, None], shape[1:])
+        fit.background
+        + fit.gain * render(model, solution.x_px, solution.y_px, occupation * scale[:, c, None], shape[1:])
         for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
     ]
     return np.array(frames, dtype=np.float32)

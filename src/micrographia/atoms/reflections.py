@@ -11,14 +11,12 @@ from scipy.ndimage import gaussian_filter
 
 from micrographia.atoms.lattice import Lattice
 
-# Indices of half the reflections of each order, threefold families together: |G| = 1, sqrt(3), 2, sqrt(7) of the first.
-FAMILIES: Final[tuple[tuple[tuple[int, int], ...], ...]] = (
+# Indices of half the reflections of each order, threefold families together: |G| = 1, sqrt(3), 2 of the first.
+_FAMILIES: Final[tuple[tuple[tuple[int, int], ...], ...]] = (
     ((1, 0), (0, 1), (-1, -1)),
     ((1, -1), (1, 2), (-2, -1)),
     ((2, 0), (0, 2), (-2, -2)),
-    ((2, 1), (-1, 2), (-3, -3)),
 )
-_USED: Final = FAMILIES[:3]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +61,11 @@ def measure_reflections(frames: Float[np.ndarray, "channel height width"], latti
     window = np.hanning(height)[:, None] * np.hanning(width) * (lattice.strength > 0.5)
     window = window / window.sum()
     p1, p2 = lattice.phase_rad
-    index = np.array([g for family in _USED for g in family])
+    index = np.array([g for family in _FAMILIES for g in family])
     # Between reflections there is only noise; these eight are first-order in size but belong to no lattice.
-    between = np.array([(0.5, 0.5), (1.0, 0.5), (0.5, 1.0), (1.5, 0.5), (0.5, -0.5), (1.0, -0.5), (0.5, 1.5), (1.5, 1.0)])
+    between = np.array(
+        [(0.5, 0.5), (1.0, 0.5), (0.5, 1.0), (1.5, 0.5), (0.5, -0.5), (1.0, -0.5), (0.5, 1.5), (1.5, 1.0)]
+    )
     coefficients, noise = [], []
     for frame in frames:
         image = frame.astype(np.float64)

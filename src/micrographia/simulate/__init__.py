@@ -3,8 +3,9 @@
 from micrographia.simulate.column import Column, Probe, column_rings
 from micrographia.simulate.hosts import Host, Hypothesis, host, hypotheses
 from micrographia.simulate.kernels import cached_rings, detector_table
+from micrographia.simulate.reference import multislice_scan, to_atoms
 from micrographia.simulate.scan import simulate_scan
-from micrographia.simulate.specimen import Specimen, cell, from_atoms, monolayer
+from micrographia.simulate.specimen import Specimen, cell, from_atoms, monolayer, with_images
 
 __all__ = [
     "Column",
@@ -20,5 +21,8 @@ __all__ = [
     "host",
     "hypotheses",
     "monolayer",
+    "multislice_scan",
     "simulate_scan",
+    "to_atoms",
+    "with_images",
 ]

@@ -43,9 +43,11 @@ def blur_matrix(radius_A: Float[np.ndarray, " radius"], sigma_A: float) -> Float
         return np.eye(count)
     step = radius_A[1] - radius_A[0]
     fine_step = min(step / 4, sigma_A / 6)
-    fine = (np.arange(int(round(radius_A[-1] / fine_step))) + 0.5) * fine_step
+    fine = (np.arange(round(radius_A[-1] / fine_step)) + 0.5) * fine_step
     to_fine = CubicSpline(radius_A, np.eye(count), bc_type=("clamped", "natural"))(fine)
     r, s = radius_A[:, None], fine[None, :]
     gauss = np.exp(-((r - s) ** 2) / (2 * sigma_A**2)) * i0e(r * s / sigma_A**2) * s * fine_step / sigma_A**2
     matrix: Float[np.ndarray, "radius radius"] = gauss @ to_fine
+    # The integrand starts with a slope, so the midpoint rule wants its end correction (Euler-Maclaurin).
+    matrix[:, 0] -= fine_step**2 / (24 * sigma_A**2) * np.exp(-(radius_A**2) / (2 * sigma_A**2))
     return matrix

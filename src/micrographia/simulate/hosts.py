@@ -1,5 +1,7 @@
 """2H-MX2 monolayers: lattice constants, and the atomic columns that each site label stands for."""
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 import re

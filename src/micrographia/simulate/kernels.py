@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -26,7 +27,7 @@ from micrographia.simulate.column import (
     column_rings,
 )
 
-_ALGORITHM = "hankel-1"
+_ALGORITHM = "hankel-2"
 """Part of every cache key; changes whenever `column_rings` gives other numbers."""
 
 TABLE_STEP_A = 0.01
@@ -51,20 +52,31 @@ def cached_rings(column: Column, probe: Probe, *, vibration_A: float, folder: Pa
 
     Notes
     -----
-    A damaged file is computed again. Files hold plain arrays, no pickles.
+    A damaged file is computed again; a folder that cannot be written to is done without. Files hold plain arrays,
+    no pickles.
     """
     text = f"{_ALGORITHM}|{column!r}|{probe!r}|{vibration_A!r}|{KERNEL_RADIUS_A}|{MAX_ANGLE_MRAD}|{RING_MRAD}"
     path = (folder or kernel_cache()) / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: np.load leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return RingKernel(radius_A=stored["radius_A"], rings=stored["rings"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         kernel = column_rings(column, probe, vibration_A=vibration_A)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        np.savez(part, radius_A=kernel.radius_A, rings=kernel.rings)
-    Path(part.name).replace(path)
+    # A cache that cannot be written costs time, not results.
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _store(kernel, path)
     return kernel
+
+
+def _store(kernel: RingKernel, path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+        try:
+            np.savez(part, radius_A=kernel.radius_A, rings=kernel.rings)
+            Path(part.name).replace(path)
+        finally:
+            Path(part.name).unlink(missing_ok=True)
 
 
 def ring_weights(collection_mrad: Angles) -> Float[np.ndarray, " ring"]:
@@ -88,7 +100,8 @@ def ring_weights(collection_mrad: Angles) -> Float[np.ndarray, " ring"]:
     inner, outer = collection_mrad
     if not 0 <= inner < outer <= MAX_ANGLE_MRAD:
         raise ContextError(
-            f"collection angles are {inner:g} to {outer:g} mrad; the simulator accepts 0 <= inner < outer <= {MAX_ANGLE_MRAD:g}"
+            f"collection angles are {inner:g} to {outer:g} mrad; "
+            f"the simulator accepts 0 <= inner < outer <= {MAX_ANGLE_MRAD:g}"
         )
     edges = np.arange(0, MAX_ANGLE_MRAD + RING_MRAD / 2, RING_MRAD)
     weights: Float[np.ndarray, " ring"] = np.clip(

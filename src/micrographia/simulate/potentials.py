@@ -91,12 +91,14 @@ def projected_potential_V_A(symbol: str, radius_A: Float[np.ndarray, " radius"])
     Examples
     --------
     >>> print(f"{projected_potential_V_A('Se', np.array([0.5]))[0]:.1f} V Å")
-    170.8 V Å
+    96.2 V Å
     """
     try:
         a, b = _lobato()[symbol]
     except KeyError:
-        raise StructureError(f"{symbol!r} is not a chemical element with a tabulated potential; accepted is H to Lr") from None
+        raise StructureError(
+            f"{symbol!r} is not a chemical element with a tabulated potential; accepted is H to Lr"
+        ) from None
     x = 2 * pi * radius_A[:, None] / np.sqrt(b)
     terms = a * 2 * pi / b * (k0(x) + x / 2 * k1(x))
     potential: Float[np.ndarray, " radius"] = _MOTT_V_A2 * terms.sum(axis=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.metadata import version
+
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit, prange
@@ -9,8 +12,8 @@ from numba import njit, prange
 from micrographia.context import Angles, Context
 from micrographia.errors import ContextError
 from micrographia.micrograph import Micrograph, Provenance
-from micrographia.simulate.column import Probe
-from micrographia.simulate.kernels import TABLE_STEP_A, cached_rings, detector_table, empty_beam
+from micrographia.simulate.column import Column, Probe
+from micrographia.simulate.kernels import TABLE_STEP_A, cached_rings, detector_table, empty_beam, ring_weights
 from micrographia.simulate.specimen import Specimen
 
 VIBRATION_A = 0.075
@@ -18,6 +21,10 @@ VIBRATION_A = 0.075
 
 Debye-Waller B = 8 pi^2 u^2 = 0.44 Å^2, the size that X-ray refinements of 2H-MX2 crystals give at room temperature.
 """
+
+
+Progress = Callable[[int, int], None]
+"""Called with how many steps are done, and how many there are."""
 
 
 @njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
@@ -86,6 +93,7 @@ def simulate_scan(
     vibration_A: float = VIBRATION_A,
     dose_e_per_A2: float | None = None,
     rng: np.random.Generator | None = None,
+    progress: Progress | None = None,
 ) -> Micrograph:
     """Simulate a scan by superposing column kernels.
 
@@ -107,6 +115,8 @@ def simulate_scan(
         Dose [e/Å²] for Poisson noise; None gives a noise-free scan.
     rng : numpy Generator, optional
         Needed with a dose.
+    progress : callable, optional
+        Called with the number of kernels at hand, and of all.
 
     Returns
     -------
@@ -116,7 +126,7 @@ def simulate_scan(
     Raises
     ------
     ContextError
-        A dose without an ``rng``, a value out of range, or a scan of no pixels.
+        A dose without an ``rng``, a value out of range, no detector, or a field without area.
 
     Examples
     --------
@@ -127,6 +137,77 @@ def simulate_scan(
     >>> scan.frames.shape
     (2, 58, 50)
     """
+    context = scan_context(
+        probe,
+        collection_mrad=collection_mrad,
+        pixel_size_nm=pixel_size_nm,
+        source_sigma_nm=source_sigma_nm,
+        vibration_A=vibration_A,
+        dose_e_per_A2=dose_e_per_A2,
+        rng=rng,
+    )
+    pixel_A = 10 * pixel_size_nm
+    height, width = scan_shape(specimen, pixel_A)
+    kinds, kind = np.unique(specimen.kind, return_inverse=True)
+    columns = [specimen.columns[k] for k in kinds] or [Column(atoms=())]
+    rings = []
+    for n, column in enumerate(columns):
+        rings.append(cached_rings(column, probe, vibration_A=vibration_A))
+        if progress is not None:
+            progress(n + 1, len(columns))
+    signals = np.empty((len(collection_mrad), height, width), dtype=np.float32)
+    for channel, angles in enumerate(collection_mrad):
+        tables = np.array([detector_table(k, angles, source_sigma_A=10 * source_sigma_nm) for k in rings])
+        signals[channel] = empty_beam(probe, angles) + superpose(
+            specimen.x_A / pixel_A,
+            specimen.y_A / pixel_A,
+            kind,
+            np.ones(kind.size),
+            tables,
+            pixel_A,
+            height,
+            width,
+        )
+    return finished_scan(signals, context, pixel_size_nm=pixel_size_nm, rng=rng, made_by="micrographia.simulate")
+
+
+def scan_context(
+    probe: Probe,
+    *,
+    collection_mrad: tuple[Angles, ...],
+    pixel_size_nm: float,
+    source_sigma_nm: float,
+    vibration_A: float,
+    dose_e_per_A2: float | None,
+    rng: np.random.Generator | None,
+) -> Context:
+    """Check the settings of a simulated scan, and return them as its context.
+
+    Parameters
+    ----------
+    probe, collection_mrad, pixel_size_nm, source_sigma_nm, vibration_A, dose_e_per_A2, rng
+        As for `simulate_scan`.
+
+    Raises
+    ------
+    ContextError
+        A value out of range, no detector, or a dose without an ``rng``.
+    """
+    if not collection_mrad:
+        raise ContextError("a scan needs a detector; give at least one pair of collection angles, INNER OUTER in mrad")
+    for name, value, unit in (
+        ("defocus", probe.defocus_A, "Å"),
+        ("spherical aberration", probe.cs_mm, "mm"),
+    ):
+        if not np.isfinite(value):
+            raise ContextError(f"{name} is {value:g} {unit}; accepted is a finite number")
+    if not 0 < pixel_size_nm < np.inf:
+        raise ContextError(f"pixel size is {pixel_size_nm:g} nm; accepted is a positive number")
+    for name, value, unit in (("source size", source_sigma_nm, "nm"), ("thermal vibration", vibration_A, "Å")):
+        if not 0 <= value < np.inf:
+            raise ContextError(f"{name} is {value:g} {unit}; accepted is 0 or more")
+    if dose_e_per_A2 is not None and rng is None:
+        raise ContextError("a dose was given without a random generator; pass rng=numpy.random.default_rng(seed)")
     context = Context(
         technique="STEM",
         energy_kev=probe.energy_kev,
@@ -135,34 +216,58 @@ def simulate_scan(
         dose_e_per_A2=dose_e_per_A2,
         origin="user",
     )
-    if not pixel_size_nm > 0:
-        raise ContextError(f"pixel size is {pixel_size_nm:g} nm; accepted is a positive number")
-    if source_sigma_nm < 0:
-        raise ContextError(f"source size is {source_sigma_nm:g} nm; accepted is 0 or more")
-    pixel_A = 10 * pixel_size_nm
-    height, width = (int(np.ceil(size / pixel_A - 1e-9)) for size in (specimen.height_A, specimen.width_A))
-    rings = [cached_rings(column, probe, vibration_A=vibration_A) for column in specimen.columns]
-    frames = np.empty((len(collection_mrad), height, width), dtype=np.float32)
-    for channel, angles in enumerate(collection_mrad):
-        tables = np.array([detector_table(k, angles, source_sigma_A=10 * source_sigma_nm) for k in rings])
-        signal = empty_beam(probe, angles) + superpose(
-            specimen.x_A / pixel_A,
-            specimen.y_A / pixel_A,
-            specimen.kind,
-            np.ones(specimen.kind.size),
-            tables,
-            pixel_A,
-            height,
-            width,
-        )
-        frames[channel] = signal if dose_e_per_A2 is None else with_dose(
-            signal, electrons_per_px=dose_e_per_A2 * pixel_A**2, rng=rng
-        )
+    for angles in collection_mrad:
+        ring_weights(angles)  # narrower limits than the context's
+    return context
+
+
+def scan_shape(specimen: Specimen, pixel_A: float) -> tuple[int, int]:
+    """Return height and width [px] of a scan of the specimen's field: the last pixel may reach past the edge.
+
+    Raises
+    ------
+    ContextError
+        The field is empty.
+    """
+    if not (specimen.width_A > 0 and specimen.height_A > 0):
+        raise ContextError(f"the field is {specimen.width_A:g} x {specimen.height_A:g} Å; accepted is a positive size")
+    height, width = (max(1, int(np.ceil(size / pixel_A - 1e-9))) for size in (specimen.height_A, specimen.width_A))
+    return height, width
+
+
+def finished_scan(
+    signals: Float[np.ndarray, "channel height width"],
+    context: Context,
+    *,
+    pixel_size_nm: float,
+    rng: np.random.Generator | None,
+    made_by: str,
+) -> Micrograph:
+    """Return a micrograph of simulated signals, with the noise of the context's dose if it has one.
+
+    Parameters
+    ----------
+    signals : float array (channel, height, width)
+        Fractions of the beam.
+    context : Context
+        From `scan_context`.
+    pixel_size_nm : float
+        Pixel size [nm].
+    rng : numpy Generator, optional
+        Draws the noise.
+    made_by : str
+        The program, for the provenance.
+    """
+    dose = context.dose_e_per_A2
+    if dose is not None:
+        electrons_per_px = dose * (10 * pixel_size_nm) ** 2
+        signals = np.stack([with_dose(s, electrons_per_px=electrons_per_px, rng=rng) for s in signals])
+    software = f"micrographia {version('micrographia')}"
     return Micrograph(
-        frames=frames,
+        frames=signals.astype(np.float32),
         pixel_size_nm=pixel_size_nm,
         context=context,
-        provenance=Provenance(file="simulated scan", sha256=None, reader="micrographia.simulate", software=_version()),
+        provenance=Provenance(file="simulated scan", sha256=None, reader=made_by, software=software),
         pixel_size_origin="user",
     )
 
@@ -190,9 +295,3 @@ def with_dose(
         raise ContextError("a dose was given without a random generator; pass rng=numpy.random.default_rng(seed)")
     counts: Float[np.ndarray, "height width"] = rng.poisson(np.clip(signal, 0, None) * electrons_per_px)
     return counts / electrons_per_px
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("micrographia")

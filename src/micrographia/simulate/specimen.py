@@ -1,14 +1,17 @@
 """Specimens: atomic columns in a plane, built as a doped monolayer or taken from an ASE structure."""
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
 from ase.build import mx2
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 
 from micrographia.errors import StructureError
 from micrographia.findings import SUBLATTICE
@@ -79,7 +82,8 @@ def monolayer(
     Raises
     ------
     StructureError
-        A label has no hypothesis here (``D_M`` without a metal dopant), or fractions exceed 1.
+        A label has no hypothesis here (``D_M`` without a metal dopant), fractions below 0 or together above 1,
+        or a field without area.
 
     Examples
     --------
@@ -89,6 +93,13 @@ def monolayer(
     ['M', 'V_X', 'X2']
     """
     fractions = dict(fractions or {})
+    if stray := set(fractions) - set(SUBLATTICE):
+        raise StructureError(f"defect label is {min(stray)!r}; accepted is one of {', '.join(SUBLATTICE)}")
+    for name, edge in (("width", width_A), ("height", height_A)):
+        if not 0 < edge < np.inf:
+            raise StructureError(f"the field's {name} is {edge:g} Å; accepted is a positive number")
+    if not np.isfinite(rotation_deg):
+        raise StructureError(f"rotation is {rotation_deg:g}°; accepted is a finite number")
     options = hypotheses(material, dopants)
     a = material.a_A
     angle = np.deg2rad(rotation_deg)
@@ -102,18 +113,21 @@ def monolayer(
         x, y = rotate @ (vectors @ (cells + offset)) + np.array([[width_A / 2], [height_A / 2]])
         inside = (x > -margin_A) & (x < width_A + margin_A) & (y > -margin_A) & (y < height_A + margin_A)
         here = [i for i, h in enumerate(options) if SUBLATTICE[h.label] == sublattice]
-        named = {options[i].label for i in here}
+        named = {options[i].label for i in here[1:]}
         wanted = {label: f for label, f in fractions.items() if SUBLATTICE.get(label) == sublattice}
         if missing := set(wanted) - named:
-            raise StructureError(f"no column can be {sorted(missing)[0]} here; accepted is one of {', '.join(sorted(named))}")
+            raise StructureError(
+                f"no column can have the defect {min(missing)} here; accepted is one of {', '.join(sorted(named))}"
+                + ("; D_M and D_X need a dopant" if min(missing).startswith("D_") else "")
+            )
         defects = sum(wanted.values())
-        if defects > 1 or any(f < 0 for f in wanted.values()):
-            raise StructureError(f"defect fractions of sublattice {sublattice} add up to {defects:g}; accepted is 0 to 1")
+        if not (defects <= 1 and all(f >= 0 for f in wanted.values())):
+            raise StructureError(
+                f"defect fractions of sublattice {sublattice} are {', '.join(f'{f:g}' for f in wanted.values())}; "
+                "accepted is 0 or more each and at most 1 together"
+            )
         weights = np.array(
-            [
-                wanted.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here)
-                for i in here
-            ]
+            [wanted.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here) for i in here]
         )
         weights[0] = 1 - defects
         kind = rng.choice(here, size=int(inside.sum()), p=weights)
@@ -121,8 +135,6 @@ def monolayer(
         ys.append(y[inside])
         kinds.append(kind)
         labels.append(np.array([h.label for h in options])[kind])
-    if stray := set(fractions) - set(SUBLATTICE):
-        raise StructureError(f"defect label is {sorted(stray)[0]!r}; accepted is one of {', '.join(SUBLATTICE)}")
     return Specimen(
         x_A=np.concatenate(xs),
         y_A=np.concatenate(ys),
@@ -135,7 +147,7 @@ def monolayer(
 
 
 def cell(material: Host, repeats: tuple[int, int]) -> Atoms:
-    """Return a rectangular, periodic cell of the pristine monolayer as ASE atoms, beam along z, metal plane at mid-height.
+    """Return a rectangular, periodic cell of the pristine monolayer as ASE atoms, beam along z, metals at mid-height.
 
     Parameters
     ----------
@@ -161,8 +173,8 @@ def cell(material: Host, repeats: tuple[int, int]) -> Atoms:
 def from_atoms(atoms: Atoms) -> Specimen:
     """Return the columns of any ASE structure seen along z, with its cell as the field.
 
-    Atoms above each other within 0.05 Å make one column. Heights count from the middle of the atoms, so that
-    a monolayer's metal plane is at ``z = 0``.
+    Atoms above each other within 0.05 Å make one column, across the cell's edges too where it is periodic.
+    Heights count from the middle of the atoms, so that a monolayer's metal plane is at ``z = 0``.
 
     Parameters
     ----------
@@ -188,16 +200,29 @@ def from_atoms(atoms: Atoms) -> Specimen:
         raise StructureError(
             "the structure's cell is not a rectangle seen along z; give an orthogonal cell with positive a and b"
         )
+    if not np.isfinite(atoms.positions).all():
+        raise StructureError("the structure has positions that are NaN or infinite; repair the file")
     xy, z = atoms.positions[:, :2], atoms.positions[:, 2]
     z = z - (z.max() + z.min()) / 2
-    remaining = list(range(len(atoms)))
+    edges = np.diag(box)[:2]
+    periodic = bool(atoms.pbc[:2].all())
+    if periodic:
+        xy = xy % edges
+        xy[xy == edges] = 0.0
+    tree = cKDTree(xy, boxsize=edges if periodic else None)
+    taken = np.zeros(len(atoms), dtype=bool)
     sites: list[tuple[float, float, Column]] = []
-    while remaining:
-        near = [i for i in remaining if np.hypot(*(xy[i] - xy[remaining[0]])) < _SAME_COLUMN_A]
-        remaining = [i for i in remaining if i not in near]
+    for first in range(len(atoms)):
+        if taken[first]:
+            continue
+        near = [i for i in sorted(tree.query_ball_point(xy[first], _SAME_COLUMN_A)) if not taken[i]]
+        taken[near] = True
+        apart = xy[near] - xy[first]
+        if periodic:
+            apart -= np.round(apart / edges) * edges
         stack = sorted(near, key=lambda i: z[i])
-        column = Column(atoms=tuple((atoms[i].symbol, round(float(z[i]), 4)) for i in stack))
-        sites.append((*xy[near].mean(axis=0).tolist(), column))
+        column = Column(atoms=tuple((atoms.symbols[i], round(float(z[i]), 4)) for i in stack))
+        sites.append((*(xy[first] + apart.mean(axis=0)).tolist(), column))
     columns = tuple(sorted({column for _, _, column in sites}))
     return Specimen(
         x_A=np.array([x for x, _, _ in sites]),
@@ -207,4 +232,47 @@ def from_atoms(atoms: Atoms) -> Specimen:
         label=np.array([""] * len(sites)),
         width_A=float(box[0, 0]),
         height_A=float(box[1, 1]),
+    )
+
+
+def with_images(specimen: Specimen, *, margin_A: float = 12.0) -> Specimen:
+    """Return a specimen that repeats periodically past its field's edges, for a scan whose edges see neighbours.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        One period: all sites inside the field, as `from_atoms` gives it for a periodic cell.
+    margin_A : float
+        How far past the field's edges the images go [Å].
+
+    Raises
+    ------
+    StructureError
+        A field without area.
+
+    Examples
+    --------
+    >>> from micrographia.simulate.hosts import host
+    >>> one = from_atoms(cell(host("WSe2"), (4, 3)))
+    >>> len(one.x_A), len(with_images(one, margin_A=3.0).x_A)
+    (48, 94)
+    """
+    if not (specimen.width_A > 0 and specimen.height_A > 0):
+        raise StructureError(f"the field is {specimen.width_A:g} x {specimen.height_A:g} Å; it needs an area to repeat")
+    reach_x, reach_y = (int(np.ceil(margin_A / edge)) + 1 for edge in (specimen.width_A, specimen.height_A))
+    n_x, n_y = (n.ravel() for n in np.meshgrid(np.arange(-reach_x, reach_x + 1), np.arange(-reach_y, reach_y + 1)))
+    x_A = (specimen.x_A[:, None] + n_x * specimen.width_A).ravel()
+    y_A = (specimen.y_A[:, None] + n_y * specimen.height_A).ravel()
+    near = (
+        (x_A >= -margin_A)
+        & (x_A <= specimen.width_A + margin_A)
+        & (y_A >= -margin_A)
+        & (y_A <= specimen.height_A + margin_A)
+    )
+    return replace(
+        specimen,
+        x_A=x_A[near],
+        y_A=y_A[near],
+        kind=np.repeat(specimen.kind, n_x.size)[near],
+        label=np.repeat(specimen.label, n_x.size)[near],
     )

@@ -1,5 +1,7 @@
 """Superposed kernels, whatever the positions."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,9 +52,7 @@ def test_whole_pixels_shift_the_image_exactly(table, x, y, right, down):
     x, y = np.round(np.array([x, y]) * 64) / 64
     wide = image_of(table, x + 100, y + 100, height=260, width=260)
     moved = image_of(table, x + 100 + right, y + 100 + down, height=260, width=260)
-    assert np.array_equal(
-        moved[30 + down : 230 + down, 30 + right : 230 + right], wide[30:230, 30:230]
-    )
+    assert np.array_equal(moved[30 + down : 230 + down, 30 + right : 230 + right], wide[30:230, 30:230])
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,12 +70,12 @@ def test_images_add_up_site_by_site_and_scale_with_their_weights(table, sites):
 def test_an_image_has_the_mirror_symmetry_of_a_round_kernel(table, x, y):
     image = image_of(table, x, y)
     assert image_of(table, 59 - x, y)[:, ::-1] == pytest.approx(image, abs=1e-9)
-    assert image_of(table, y, x).T == pytest.approx(image, abs=1e-9)
+    assert pytest.approx(image, abs=1e-9) == image_of(table, y, x).T
 
 
 @given(st.lists(st.floats(0, 260), min_size=2, max_size=6, unique=True).map(sorted))
 def test_detectors_that_meet_count_everything_once(edges):
-    parts = [ring_weights((a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [ring_weights((a, b)) for a, b in pairwise(edges)]
     assert np.sum(parts, axis=0) == pytest.approx(ring_weights((edges[0], edges[-1])), abs=1e-9)
     assert np.sum(parts) == pytest.approx(edges[-1] - edges[0], abs=1e-9)
 
