@@ -162,7 +162,7 @@ def test_multislice_on_the_same_pixels(run):
     assert code == 0
     ours, theirs = read("kernels.npy"), read("multislice.npy")
     assert ours.frames.shape == theirs.frames.shape
-    # In a box of 1 nm abTEM's soft aperture, 5.7 reciprocal pixels in radius, brightens the probe by 1 / (3 * 5.7) = 5.8 %.
+    # In a box of 1 nm abTEM's soft aperture brightens the probe by 1 / (3 * 5.7): 5.7 reciprocal pixels in radius.
     gain = float(np.vdot(ours.frames, theirs.frames) / np.vdot(ours.frames, ours.frames))
     assert 1.0 < gain < 1.08
     assert gain * ours.frames == pytest.approx(theirs.frames, abs=0.04 * float(theirs.frames.max()))
