@@ -34,6 +34,11 @@ DISCREPANCY: Final = 0.03
 """Relative uncertainty of a simulated column's brightness: column kernels hold within 3 % of full multislice."""
 
 _SECOND_ORDER_DISCREPANCY: Final = 0.2  # coma and threefold astigmatism turn higher orders more than the first
+_AMPLITUDE_DISCREPANCY: Final = (
+    0.03,
+    0.06,
+    0.2,
+)  # of the three families, relative: higher orders feel aberrations more
 _FREQUENCIES: Final = 48
 
 
@@ -206,11 +211,16 @@ def _weigh(
     measured = reflections.coefficient[channel]
 
     # Blur and gain only scale the coefficients: they are fitted, not weighed.
-    visible = (np.abs(measured) > 5 * reflections.noise[channel]) & (np.abs(model) > 0)
+    # A reflection far weaker than the others of its family was filtered away, by a denoiser for instance.
+    strengths = np.abs(measured).reshape(-1, 3)
+    filtered_away = (strengths < np.median(strengths, axis=1, keepdims=True) / 3).ravel()
+    visible = (np.abs(measured) > 5 * reflections.noise[channel]) & (np.abs(model) > 0) & ~filtered_away
     gx, gy = reciprocal_per_A[visible].T
     design = -2 * np.pi**2 * np.stack([gx**2, gy**2, 2 * gx * gy, np.full(gx.size, -1 / (2 * np.pi**2))], axis=1)
     if np.count_nonzero(visible) >= 5:
-        sxx, syy, sxy, _ = np.linalg.lstsq(design, np.log(np.abs(measured[visible] / model[visible])), rcond=None)[0]
+        trust = 1 / np.repeat(_AMPLITUDE_DISCREPANCY, 3)[visible]
+        attenuation = np.log(np.abs(measured[visible] / model[visible]))
+        sxx, syy, sxy, _ = np.linalg.lstsq(design * trust[:, None], attenuation * trust, rcond=None)[0]
     else:
         sxx = syy = 0.25
         sxy = 0.0

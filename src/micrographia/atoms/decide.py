@@ -28,6 +28,10 @@ nothing for a column like the pristine one.
 """
 _EMPTY_DISCREPANCY: Final = 0.02
 """Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
+_STRAY_SHARE: Final = 0.01
+_STRAY_SPREAD: Final = 0.1
+"""One site in a hundred strays by a tenth of the pristine brightness, whatever its label: a defect just outside the scan,
+strain, dirt. The spread is the same for all labels, so that a stray site goes to the nearest and not to the widest."""
 _FREEDOM: Final = (3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 1000.0)
 """Degrees of freedom of the scatter that are tried: 1000 is as good as Gaussian, few have long tails."""
 _SCATTER_STEPS: Final = 3
@@ -211,7 +215,12 @@ def _expectation_maximisation(
         for h in range(len(amplitude)):
             noise = np.sqrt(np.maximum(variance + variance_per_brightness * amplitude[h], 1e-30))
             cov = covariance * noise[:, :, None] * noise[:, None, :] + amplitude_covariance[h] * np.outer(scale, scale)
-            log[:, h] = np.log(fraction[h]) + _log_student(brightness - scale * amplitude[h], cov, freedom)
+            offset = brightness - scale * amplitude[h]
+            stray = cov + np.diag((_STRAY_SPREAD * scale) ** 2)
+            log[:, h] = np.log(fraction[h]) + np.logaddexp(
+                np.log(1 - _STRAY_SHARE) + _log_student(offset, cov, freedom),
+                np.log(_STRAY_SHARE) + _log_student(offset, stray, _FREEDOM[-1]),
+            )
         top = log.max(axis=1, keepdims=True)
         density = np.exp(log - top)
         posterior = density / density.sum(axis=1, keepdims=True)

@@ -281,6 +281,14 @@ def _remarks(
             f"replaced by {most} best. Nobody named that element: take D_X here as 'another chalcogen, or something "
             "else in its place'."
         )
+    excess = float(np.sqrt(np.max(np.diagonal(best.decision.covariance, axis1=1, axis2=2))))
+    if excess > 2.5:
+        remarks.append(
+            f"Columns alike by their label scatter {excess:.1f} times as much as the pixels' noise "
+            "explains. The image was probably "
+            "denoised or filtered, which blunts defects: take counts as a lower bound, and analyse the "
+            "raw scan if you can."
+        )
     poor = float(np.mean(sites.residual > 2))
     if poor > 0.05:
         remarks.append(
