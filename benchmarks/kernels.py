@@ -54,7 +54,11 @@ from micrographia.simulate.reference import multislice_signal
 from micrographia.simulate.scan import VIBRATION_A, superpose
 
 DETECTORS = {"MAADF 50-120": (50.0, 120.0), "HAADF 76-200": (76.0, 200.0)}
-PROBES = (Probe(energy_kev=80.0, convergence_mrad=30.0), Probe(energy_kev=200.0, convergence_mrad=25.0))
+PROBES = (
+    Probe(energy_kev=60.0, convergence_mrad=32.0),
+    Probe(energy_kev=80.0, convergence_mrad=30.0),
+    Probe(energy_kev=200.0, convergence_mrad=25.0),
+)
 MATERIALS = (  # host, dopant on the metal site, chalcogen that replaces one of a pair
     ("WSe2", "Ti", "S"),
     ("MoS2", "Re", "Se"),

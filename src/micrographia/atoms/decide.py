@@ -30,8 +30,8 @@ _EMPTY_DISCREPANCY: Final = 0.02
 """Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
 _STRAY_SHARE: Final = 0.01
 _STRAY_SPREAD: Final = 0.1
-"""One site in a hundred strays by a tenth of the pristine brightness, whatever its label: a defect just outside the scan,
-strain, dirt. The spread is the same for all labels, so that a stray site goes to the nearest and not to the widest."""
+"""One site in a hundred strays by a tenth of the pristine brightness, whatever its label: a defect just outside
+the scan, strain, dirt. The spread is the same for all, so that a stray site goes to the nearest, not the widest."""
 _FREEDOM: Final = (3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 1000.0)
 """Degrees of freedom of the scatter that are tried: 1000 is as good as Gaussian, few have long tails."""
 _SCATTER_STEPS: Final = 3
