@@ -33,3 +33,12 @@ with pytest.MonkeyPatch.context() as patch:
     patch.setattr(numba, "njit", lambda **options: lambda function: njit(**options)(inspect.unwrap(function)))
     for name in CHECKED:
         importlib.import_module(name)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of real micrographs that instruments wrote."""
+    folder = Path(os.environ.get("MICROGRAPHIA_SAMPLES") or SOURCE.parents[2] / "shared" / "data").resolve()
+    if not (folder / "formats").is_dir():
+        pytest.skip("needs the real micrographs: set MICROGRAPHIA_SAMPLES to their folder")
+    return folder

@@ -1,6 +1,5 @@
 import json
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,15 +98,8 @@ def test_small_image_is_shown_with_a_note(run, folder):
     assert run("info", folder / "scan.npy")[0] == 2
 
 
-def test_real_file(run):
-    data = Path(__file__).parents[3] / "shared" / "data"
-    import os
-
-    data = Path(os.environ.get("MICROGRAPHIA_SAMPLES") or data)
-    path = data / "stem-wse2-ti/field02/adf1.dm4"
-    if not path.is_file():
-        pytest.skip("needs the real micrographs: set MICROGRAPHIA_SAMPLES to their folder")
-    code, out, err = run("info", path, "--json")
+def test_real_file(run, samples):
+    code, out, err = run("info", samples / "stem-wse2-ti/field02/adf1.dm4", "--json")
     record = json.loads(out)
     assert (code, err) == (0, "")
     assert record["format"] == "DigitalMicrograph 4"

@@ -1,22 +1,8 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from micrographia.context import Context
 from micrographia.micrograph import Micrograph, Provenance
-
-BESIDE = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """Folder of real micrographs that instruments wrote."""
-    folder = Path(os.environ.get("MICROGRAPHIA_SAMPLES") or BESIDE)
-    if not (folder / "formats").is_dir():
-        pytest.skip("needs the real micrographs: set MICROGRAPHIA_SAMPLES to their folder")
-    return folder
 
 
 @pytest.fixture
