@@ -39,6 +39,8 @@ _AMPLITUDE_DISCREPANCY: Final = (
     0.06,
     0.2,
 )  # of the three families, relative: higher orders feel aberrations more
+_BLUR_A2: Final = (0.04, 4.0)
+"""Range of the blur's variance along one axis [Å^2]."""
 _FREQUENCIES: Final = 48
 
 
@@ -215,17 +217,16 @@ def _weigh(
     strengths = np.abs(measured).reshape(-1, 3)
     filtered_away = (strengths < np.median(strengths, axis=1, keepdims=True) / 3).ravel()
     visible = (np.abs(measured) > 5 * reflections.noise[channel]) & (np.abs(model) > 0) & ~filtered_away
-    gx, gy = reciprocal_per_A[visible].T
-    design = -2 * np.pi**2 * np.stack([gx**2, gy**2, 2 * gx * gy, np.full(gx.size, -1 / (2 * np.pi**2))], axis=1)
     if np.count_nonzero(visible) >= 5:
+        gx, gy = reciprocal_per_A[visible].T
+        design = -2 * np.pi**2 * np.stack([gx**2, gy**2, 2 * gx * gy, np.full(gx.size, -1 / (2 * np.pi**2))], axis=1)
         trust = 1 / np.repeat(_AMPLITUDE_DISCREPANCY, 3)[visible]
         attenuation = np.log(np.abs(measured[visible] / model[visible]))
         sxx, syy, sxy, _ = np.linalg.lstsq(design * trust[:, None], attenuation * trust, rcond=None)[0]
+        values, vectors = np.linalg.eigh(np.array([[sxx, sxy], [sxy, syy]]))
+        blur = vectors @ np.diag(np.clip(values, *_BLUR_A2)) @ vectors.T
     else:
-        sxx = syy = 0.25
-        sxy = 0.0
-    values, vectors = np.linalg.eigh(np.array([[sxx, sxy], [sxy, syy]]))
-    blur = vectors @ np.diag(np.clip(values, 0.04, 4.0)) @ vectors.T
+        blur = _round_blur(np.abs(measured), np.abs(model), at, reflections.noise[channel]) * np.eye(2)
 
     # The closure of a threefold family is free of the origin; its third is the phase about the threefold axis.
     log_likelihood = 0.0
@@ -322,3 +323,18 @@ def marginals(channels: list[list[Condition]], posterior: list[Float[np.ndarray,
         found += marginal(f"inner_mrad[{k}]", "mrad", [c.collection_mrad[0] for c in candidates], weight)
         found += marginal(f"outer_mrad[{k}]", "mrad", [c.collection_mrad[1] for c in candidates], weight)
     return tuple(found)
+
+
+def _round_blur(
+    measured: Float[np.ndarray, " reflection"],
+    model: Float[np.ndarray, " reflection"],
+    frequency_per_A: Float[np.ndarray, " reflection"],
+    noise: float,
+) -> float:
+    """Fit the variance of a round blur [Å^2] to all reflections: those lost in noise say that it is large."""
+    variances = np.geomspace(*_BLUR_A2, 80)
+    attenuated = model * np.exp(-2 * np.pi**2 * variances[:, None] * frequency_per_A**2)
+    trust = 1 / (noise**2 + (np.repeat(_AMPLITUDE_DISCREPANCY, 3) * measured) ** 2)
+    gain = (attenuated * trust) @ measured / (attenuated**2 @ trust)
+    misfit = ((measured - gain[:, None] * attenuated) ** 2) @ trust
+    return float(variances[np.argmin(misfit)])

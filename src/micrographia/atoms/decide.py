@@ -28,6 +28,8 @@ nothing for a column like the pristine one.
 """
 _EMPTY_DISCREPANCY: Final = 0.02
 """Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
+_UNNAMED_WEIGHT: Final = 0.2
+"""Expected share of an impurity that nobody named, beside a named dopant with the same label."""
 _STRAY_SHARE: Final = 0.01
 _STRAY_SPREAD: Final = 0.1
 """One site in a hundred strays by a tenth of the pristine brightness, whatever its label: a defect just outside
@@ -174,15 +176,37 @@ def decide(
 def _prior_fractions(
     options: tuple[Hypothesis, ...], here: list[int], prior: Prior
 ) -> Float[np.ndarray, " hypothesis"]:
-    """Return the expected fractions of one sublattice; several dopants share the label's fraction."""
+    """Return the expected fractions of one sublattice; several elements share the label's, named ones the most."""
+    weight = {i: 1.0 if options[i].named else _UNNAMED_WEIGHT for i in here}
     shares = np.array(
         [
-            prior.fraction.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here)
+            prior.fraction.get(options[i].label, 0.0)
+            * weight[i]
+            / sum(weight[j] for j in here if options[j].label == options[i].label)
             for i in here
         ]
     )
     shares[0] = 1 - shares[1:].sum()
     return shares
+
+
+def _alike(
+    amplitude: Float[np.ndarray, "hypothesis channel"],
+    amplitude_covariance: Float[np.ndarray, "hypothesis channel channel"],
+) -> Float[np.ndarray, "hypothesis hypothesis"]:
+    """Return 1 for each pair of defects whose brightness differs by less than its uncertainty, and on the diagonal.
+
+    All sites share that uncertainty, so no number of them tells such a pair apart.
+    """
+    count = len(amplitude)
+    alike = np.eye(count)
+    for a in range(1, count):
+        for b in range(1, count):
+            between = amplitude_covariance[a] + amplitude_covariance[b] + 1e-12 * np.eye(amplitude.shape[1])
+            gap = amplitude[a] - amplitude[b]
+            alike[a, b] = float(gap @ np.linalg.solve(between, gap) < 1)
+    linked = np.linalg.matrix_power(alike, count) > 0
+    return linked.astype(float)
 
 
 def _expectation_maximisation(
@@ -207,6 +231,7 @@ def _expectation_maximisation(
     covariance = np.diag(np.maximum(spread, 1e-6) ** 2)
     freedom = _FREEDOM[-1]
     fraction = expected.copy()
+    alike = _alike(amplitude, amplitude_covariance)
     posterior = np.empty((len(brightness), len(amplitude)))
     total = 0.0
     for _ in range(60):
@@ -227,7 +252,9 @@ def _expectation_maximisation(
         total = float(np.sum(top[:, 0] + np.log(density.sum(axis=1))))
         if abs(total - previous) < 1e-2:
             break
-        fraction = (posterior.sum(axis=0) + strength * expected) / (len(posterior) + strength)
+        # Defects that look alike are counted together; how they share is what was expected, not what noise prefers.
+        together = alike @ (posterior.sum(axis=0) + strength * expected) / (len(posterior) + strength)
+        fraction = together * expected / (alike @ expected)
         # Pristine columns carry the scale and the scatter: the model of defects is less sure than theirs. The best
         # scatter differs with the degrees of freedom, so each has its own before they are compared.
         fits = [(*_scatter(brightness, posterior[:, 0], pristine_noise, scale, covariance, nu), nu) for nu in _FREEDOM]

@@ -110,11 +110,14 @@ class Hypothesis:
         The dopant, for ``D_M`` and ``D_X``.
     column : Column
         The atoms; ``z = 0`` is the metal plane.
+    named : bool
+        Whether somebody named the element; False for an impurity that is only thought of.
     """
 
     label: str
     element: str | None
     column: Column
+    named: bool = True
 
 
 def hypotheses(
@@ -149,11 +152,13 @@ def hypotheses(
             raise StructureError(f"dopant {dopant} is already an element of the host {material.formula}")
 
     def of(label: str, *atoms: tuple[str, float], element: str | None = None) -> Hypothesis:
-        return Hypothesis(label=label, element=element, column=Column(atoms=atoms))
+        return Hypothesis(
+            label=label, element=element, column=Column(atoms=atoms), named=element is None or element in dopants
+        )
 
-    dopants = dopants + tuple(i for i in impurities if i not in (metal, chalcogen, *dopants))
-    on_metal = [d for d in dopants if d not in CHALCOGENS]
-    on_chalcogen = [d for d in dopants if d in CHALCOGENS]
+    substitutes = dopants + tuple(i for i in impurities if i not in (metal, chalcogen, *dopants))
+    on_metal = [d for d in substitutes if d not in CHALCOGENS]
+    on_chalcogen = [d for d in substitutes if d in CHALCOGENS]
     return (
         of("M", (metal, 0.0)),
         of("V_M"),
