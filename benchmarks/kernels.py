@@ -27,15 +27,15 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import abtem
 import numpy as np
-from ase.data import atomic_numbers
 from scipy.fft import next_fast_len
-from scipy.optimize import minimize
 
+from micrographia.context import Angles
 from micrographia.simulate import (
     Column,
     Probe,
@@ -51,7 +51,8 @@ from micrographia.simulate import (
 )
 from micrographia.simulate.potentials import wavelength_A
 from micrographia.simulate.reference import multislice_signal
-from micrographia.simulate.scan import VIBRATION_A, superpose
+from micrographia.simulate.scan import superpose
+from peers import z_convolution
 
 DETECTORS = {"MAADF 50-120": (50.0, 120.0), "HAADF 76-200": (76.0, 200.0)}
 PROBES = (
@@ -70,20 +71,22 @@ MATERIALS = (  # host, dopant on the metal site, chalcogen that replaces one of 
     ("WTe2", "Re", "S"),
 )
 PATCH_PX, PATCH_PIXEL_NM = 64, 0.02
+VIBRATION_A = 0.075
 
 
-def defective_cell(n: int, repeats: tuple[int, int], sampling_A: float, rng: np.random.Generator) -> Specimen:
+def defective_cell(
+    formula: str, dopants: tuple[str, ...], repeats: tuple[int, int], sampling_A: float, rng: np.random.Generator
+) -> Specimen:
     """Return a cell with every kind of defect at random sites, columns moved to the nearest grid point."""
-    formula, on_metal, on_chalcogen = MATERIALS[n % len(MATERIALS)]
     material = host(formula)
     pristine = from_atoms(cell(material, repeats))
-    options = hypotheses(material, (on_metal, on_chalcogen))
+    options = hypotheses(material, dopants)
     labels = [h.label for h in options]
     is_metal = np.array([len(pristine.columns[k].atoms) == 1 for k in pristine.kind])
     kind = np.where(is_metal, labels.index("M"), labels.index("X2"))
     metals, chalcogens = (rng.permutation(np.flatnonzero(m)) for m in (is_metal, ~is_metal))
     for sites, wanted in ((metals, ("V_M", "D_M", "D_M")), (chalcogens, ("V_X", "V_X", "V_X2", "D_X", "D_X", "M_X2"))):
-        for site, label in zip(sites, wanted, strict=False):
+        for site, label in zip(sites, [w for w in wanted if w in labels], strict=False):
             kind[site] = labels.index(label)
     # One bottom chalcogen missing instead of the top one, for the order of atoms along the beam matters.
     upside_down = Column(atoms=tuple((s, -z) for s, z in options[labels.index("V_X")].column.atoms))
@@ -100,15 +103,27 @@ def defective_cell(n: int, repeats: tuple[int, int], sampling_A: float, rng: np.
     )
 
 
+def cell_of(n: int, repeats: tuple[int, int], sampling_A: float, rng: np.random.Generator) -> Specimen:
+    """Return the `defective_cell` of a host of `MATERIALS`, counted round."""
+    formula, *dopants = MATERIALS[n % len(MATERIALS)]
+    return defective_cell(formula, tuple(dopants), repeats, sampling_A, rng)
+
+
 def kernel_signal(
-    specimen: Specimen, probe: Probe, x_A: np.ndarray, y_A: np.ndarray, *, vibration_A: float
+    specimen: Specimen,
+    probe: Probe,
+    x_A: np.ndarray,
+    y_A: np.ndarray,
+    *,
+    vibration_A: float | Mapping[str, float],
+    collection_mrad: tuple[Angles, ...] = tuple(DETECTORS.values()),
 ) -> np.ndarray:
     """Return (channel, position): `superpose` on a scan of one pixel, at each position."""
     around = with_images(specimen)
     rings = [cached_rings(column, probe, vibration_A=vibration_A) for column in around.columns]
     weight = np.ones(around.kind.size)
-    signal = np.empty((len(DETECTORS), len(x_A)))
-    for channel, angles in enumerate(DETECTORS.values()):
+    signal = np.empty((len(collection_mrad), len(x_A)))
+    for channel, angles in enumerate(collection_mrad):
         tables = np.array([detector_table(k, angles, source_sigma_A=0.0) for k in rings])
         for n, (x, y) in enumerate(zip(x_A, y_A, strict=True)):
             signal[channel, n] = superpose(around.x_A - x, around.y_A - y, around.kind, weight, tables, 1.0, 1, 1)[0, 0]
@@ -126,30 +141,10 @@ def box_gain(specimen: Specimen, probe: Probe) -> float:
     return float(in_focus / (np.pi * (1e-3 * probe.convergence_mrad / wavelength_A(probe.energy_kev)) ** 2))
 
 
-def z_convolution(specimen: Specimen, x_A: np.ndarray, y_A: np.ndarray, truth: np.ndarray, fitted: slice) -> np.ndarray:
-    """Return the Z^1.7 convolution with widths, mixture, gain and offset that fit ``truth`` best where ``fitted``."""
-    around = with_images(specimen)
-    strength = np.array([sum(atomic_numbers[s] ** 1.7 for s, _ in c.atoms) for c in around.columns])[around.kind]
-    distance = np.hypot(x_A[:, None] - around.x_A, y_A[:, None] - around.y_A)
-
-    def image(widths: np.ndarray) -> np.ndarray:
-        gauss_A, lorentz_A, share = np.exp(widths[0]), np.exp(widths[1]), 1 / (1 + np.exp(-widths[2]))
-        profile = (1 - share) * np.exp(-(distance**2) / (2 * gauss_A**2)) + share / (1 + (distance / lorentz_A) ** 2)
-        shape = np.stack([profile @ strength, np.ones(len(x_A))], axis=1)
-        return shape @ np.linalg.lstsq(shape[fitted], truth[fitted], rcond=None)[0]
-
-    def misfit(widths: np.ndarray) -> float:
-        return float(np.mean((image(widths) - truth)[fitted] ** 2))
-
-    starts = ((np.log(0.4), np.log(0.4), 0.0), (np.log(0.5), 0.0, -3.0), (np.log(0.6), np.log(0.3), -1.0))
-    fits = [minimize(misfit, np.array(start), method="Nelder-Mead") for start in starts]
-    return image(min(fits, key=lambda f: f.fun).x)
-
-
 def one_cell(n: int, probe: Probe, options: argparse.Namespace) -> dict:
     """Compare both engines on one cell; everything that the tables need, as plain numbers."""
     rng = np.random.default_rng([options.seed, n])
-    specimen = defective_cell(n, tuple(options.repeats), options.sampling_A, rng)
+    specimen = cell_of(n, tuple(options.repeats), options.sampling_A, rng)
     x_A = np.concatenate([rng.uniform(0, specimen.width_A, options.positions), specimen.x_A])
     y_A = np.concatenate([rng.uniform(0, specimen.height_A, options.positions), specimen.y_A])
     started = time.perf_counter()
@@ -196,7 +191,7 @@ def wider_box(n: int, probe: Probe, options: argparse.Namespace) -> list[dict]:
 
     Every defect and six pristine columns of each kind are visited; nothing is taken out of abTEM's intensities.
     """
-    single = defective_cell(n, tuple(options.repeats), options.sampling_A, np.random.default_rng([options.seed, n]))
+    single = cell_of(n, tuple(options.repeats), options.sampling_A, np.random.default_rng([options.seed, n]))
     shifts = [(0.0, 0.0), (single.width_A, 0.0), (0.0, single.height_A), (single.width_A, single.height_A)]
     box = replace(
         single,
@@ -232,7 +227,7 @@ def wider_box(n: int, probe: Probe, options: argparse.Namespace) -> list[dict]:
 def phonons(n: int, probe: Probe, options: argparse.Namespace) -> dict:
     """Compare both engines with thermal vibration at a few positions of one cell."""
     rng = np.random.default_rng([options.seed, n, 7])
-    specimen = defective_cell(n, (4, 2), options.sampling_A, rng)
+    specimen = cell_of(n, (4, 2), options.sampling_A, rng)
     occupied = np.flatnonzero([bool(specimen.columns[k].atoms) for k in specimen.kind])
     x_A = np.concatenate([rng.uniform(0, specimen.width_A, 12), specimen.x_A[occupied]])
     y_A = np.concatenate([rng.uniform(0, specimen.height_A, 12), specimen.y_A[occupied]])
@@ -305,7 +300,7 @@ def finer_grids(probe: Probe, options: argparse.Namespace) -> list[dict]:
     """Compare the columns of one cell while abTEM's grid gets finer: its error, not the kernels', should vanish."""
     found = []
     for sampling_A in (0.04, 0.02, 0.01):
-        specimen = defective_cell(2, (4, 2), sampling_A, np.random.default_rng(options.seed))
+        specimen = cell_of(2, (4, 2), sampling_A, np.random.default_rng(options.seed))
         occupied = np.flatnonzero([bool(specimen.columns[k].atoms) for k in specimen.kind])
         x_A, y_A = specimen.x_A[occupied], specimen.y_A[occupied]
         truth = multislice_signal(
@@ -329,7 +324,7 @@ def our_times() -> dict[str, float]:
     """Return seconds for a 64 x 64 px patch of both detectors: kernels computed, and taken from the disk."""
     import os
 
-    specimen = with_images(defective_cell(0, (5, 3), 0.05, np.random.default_rng(0)))
+    specimen = with_images(cell_of(0, (5, 3), 0.05, np.random.default_rng(0)))
     patch = replace(specimen, width_A=PATCH_PX * 10 * PATCH_PIXEL_NM, height_A=PATCH_PX * 10 * PATCH_PIXEL_NM)
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from micrographia.errors import ContextError
+from micrographia.errors import ContextError, StructureError
 from micrographia.simulate import kernels
 from micrographia.simulate.column import Column, Probe, RingKernel
 from micrographia.simulate.kernels import cached_rings, detector_table, empty_beam, ring_weights
@@ -53,6 +53,7 @@ def test_a_column_is_computed_once(tmp_path, monkeypatch):
         {"column": Column(atoms=(("S", 0.1),))},
         {"probe": Probe(energy_kev=80.0, convergence_mrad=20.0, defocus_A=1.0)},
         {"vibration_A": 0.06},
+        {"vibration_A": {"S": 0.06}},
     ],
     ids=str,
 )
@@ -64,6 +65,17 @@ def test_whatever_changes_the_kernel_changes_its_place(tmp_path, monkeypatch, ch
     for settings in (base, base | change, base):
         cached_rings(settings["column"], settings["probe"], vibration_A=settings["vibration_A"], folder=tmp_path)
     assert len(made) == 2
+
+
+def test_only_the_columns_own_elements_count(tmp_path, monkeypatch):
+    made = []
+    result = RingKernel(radius_A=np.zeros(2), rings=np.zeros((2, 3)))
+    monkeypatch.setattr(kernels, "column_rings", lambda *a, **k: made.append(a) or result)
+    for vibration_A in (0.05, {"S": 0.05}, {"S": 0.05, "Se": 0.07}, {"Se": 0.0, "S": 0.05}):
+        cached_rings(SULPHUR, PROBE, vibration_A=vibration_A, folder=tmp_path)
+    assert len(made) == 1
+    with pytest.raises(StructureError, match="'S' is not given"):
+        cached_rings(SULPHUR, PROBE, vibration_A={"Se": 0.05}, folder=tmp_path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", None])

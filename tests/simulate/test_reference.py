@@ -3,6 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.fft import next_fast_len
 from scipy.spatial import cKDTree
 
@@ -20,7 +23,7 @@ from micrographia.simulate import (
     to_atoms,
     with_images,
 )
-from micrographia.simulate.reference import multislice_signal
+from micrographia.simulate.reference import frozen_phonons_A, multislice_signal
 
 PROBE = Probe(energy_kev=80.0, convergence_mrad=25.0)
 DETECTORS = ((50.0, 120.0), (76.0, 200.0))
@@ -97,6 +100,106 @@ def test_impossible_settings_are_refused(changes, says):
     settings = {"collection_mrad": DETECTORS, "pixel_size_nm": 0.05} | changes
     with pytest.raises(ContextError, match=says):
         multislice_scan(columns_in_a_box(Column(atoms=(("W", 0.0),))), PROBE, **settings)
+
+
+def stacked(*columns, spacing_A=3.0):
+    """Return atoms of columns in a row; each column is its atoms' symbols."""
+    placed = [(s, (n * spacing_A, 0.0, float(z))) for n, symbols in enumerate(columns) for z, s in enumerate(symbols)]
+    return Atoms([s for s, _ in placed], positions=[position for _, position in placed])
+
+
+@given(rms_A=st.floats(0.005, 0.2), step_A=st.floats(0.01, 0.06), seed=st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=40)
+def test_displacements_on_the_grid_have_the_spread_that_was_asked_for(rms_A, step_A, seed):
+    # Plain rounding would make them larger: by 3 % at 0.065 Å on 0.06 Å, by far more below a step.
+    rng = np.random.default_rng(seed)
+    moved = frozen_phonons_A(stacked(["W"]), rms_A, step_A=(step_A, 0.01), configurations=2**14, rng=rng)[:, 0]
+    assert np.allclose(moved[:, 0] / step_A, np.round(moved[:, 0] / step_A))
+    # Of few that moved at all, only so many are drawn: relative scatter of the variance 1 / sqrt(expected count).
+    rare = 4 / np.sqrt(2**14 * min(1.0, (rms_A / step_A) ** 2))
+    assert np.mean(moved**2, axis=0) == pytest.approx(rms_A**2, rel=max(rare, 0.02))
+    assert abs(moved.mean(axis=0)).max() < 0.03 * rms_A + 1e-9
+
+
+def test_stratified_phonons_average_to_the_closed_form_with_less_scatter():
+    # A column's image exp(-|x - u|^2 / 2 s^2) over Gaussian u: a Gaussian of variance s^2 + u^2, and so its square.
+    x_A, s_A, rms_A, count = np.array([0.3, 0.1]), 0.35, 0.07, 16
+    rng = np.random.default_rng(3)
+
+    def blurred(variance):
+        total = variance + rms_A**2
+        return variance / total * np.exp(-(x_A @ x_A) / (2 * total))
+
+    means = []
+    for _ in range(300):
+        moved = frozen_phonons_A(stacked(["W"]), rms_A, step_A=(1e-4, 1e-4), configurations=count, rng=rng)[:, 0]
+        means.append(np.exp(-np.sum((x_A - moved) ** 2, axis=1) / (2 * s_A**2)).mean())
+    independent = np.sqrt((blurred(s_A**2 / 2) - blurred(s_A**2) ** 2) / count)
+    assert np.std(means) < independent / 4
+    assert np.mean(means) == pytest.approx(blurred(s_A**2), abs=4 * np.std(means) / np.sqrt(300))
+
+
+def test_columns_move_independently_of_each_other_and_so_do_the_atoms_of_one():
+    atoms = stacked(*[["Se", "Se"]] * 30)
+    count = 64
+    moved = frozen_phonons_A(atoms, 0.07, step_A=(1e-3, 1e-3), configurations=count, rng=np.random.default_rng(0))
+    together = np.corrcoef(moved.reshape(count, -1).T)
+    same = np.kron(np.eye(30, dtype=bool), np.ones((4, 4), dtype=bool))
+    # Independent columns correlate by chance, 1 / sqrt(64) rms; within a column the points balance that out.
+    assert np.sqrt(np.mean(together[~same] ** 2)) == pytest.approx(1 / 8, rel=0.1)
+    within = together[same & ~np.eye(120, dtype=bool)]
+    assert np.sqrt(np.mean(within**2)) < 1 / 16
+
+
+def test_each_element_moves_by_its_own_amount_and_equal_amounts_are_one_number():
+    atoms = stacked(["W"], ["Se", "S"])
+    drawn = [
+        frozen_phonons_A(atoms, v, step_A=(0.01, 0.01), configurations=1024, rng=np.random.default_rng(1))
+        for v in ({"W": 0.05, "Se": 0.09, "S": 0.0}, {"W": 0.05, "Se": 0.05, "S": 0.05}, 0.05)
+    ]
+    assert drawn[0].std(axis=(0, 2)) == pytest.approx([0.05, 0.09, 0.0], rel=0.01)
+    assert np.array_equal(drawn[1], drawn[2])
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_any_number_of_configurations_is_drawn(count):
+    moved = frozen_phonons_A(
+        stacked(["W"]), 0.07, step_A=(0.01, 0.01), configurations=count, rng=np.random.default_rng(0)
+    )
+    assert moved.shape == (count, 1, 2)
+    assert np.unique(moved[:, 0, 0]).size == count
+
+
+@pytest.mark.parametrize(
+    ("vibration", "configurations", "error", "says"),
+    [
+        ({"Se": 0.07}, 8, StructureError, "'W' is not given"),
+        (-0.1, 8, ContextError, "vibration is -0.1"),
+        ({"W": np.nan}, 8, ContextError, "vibration is nan"),
+        (0.07, 0, ContextError, "configurations is 0"),
+    ],
+)
+def test_impossible_vibrations_are_refused(vibration, configurations, error, says):
+    with pytest.raises(error, match=says):
+        frozen_phonons_A(
+            stacked(["W"]),
+            vibration,
+            step_A=(0.04, 0.04),
+            configurations=configurations,
+            rng=np.random.default_rng(0),
+        )
+
+
+def test_only_the_elements_at_hand_decide_whether_atoms_vibrate():
+    tungsten, at = columns_in_a_box(Column(atoms=(("W", 0.0),)), edge_A=8.0), np.array([4.0])
+    settings = {"collection_mrad": ((60.0, 120.0),), "sampling_A": 0.1}
+    static = multislice_signal(tungsten, PROBE, at, at, **settings)
+    assert np.array_equal(static, multislice_signal(tungsten, PROBE, at, at, vibration_A={"W": 0.0}, **settings))
+    with pytest.raises(ContextError, match="without a random generator"):
+        multislice_signal(tungsten, PROBE, at, at, vibration_A={"W": 0.07}, **settings)
+    rng = np.random.default_rng(0)
+    moving = multislice_signal(tungsten, PROBE, at, at, vibration_A={"W": 0.3}, configurations=4, rng=rng, **settings)
+    assert moving[0, 0] < 0.9 * static[0, 0]
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from micrographia.errors import ContextError
 from micrographia.simulate import Column, Probe, Specimen, cell, from_atoms, host, simulate_scan, with_images
 from micrographia.simulate.scan import with_dose
+from micrographia.simulate.vibration import VIBRATION_A
 
 PROBE = Probe(energy_kev=80.0, convergence_mrad=25.0)
 HAADF = ((76.0, 200.0),)
@@ -110,6 +111,7 @@ def test_heavier_columns_are_brighter():
         ({"pixel_size_nm": float("nan")}, "pixel size is nan"),
         ({"source_sigma_nm": -0.1}, "source size is -0.1 nm"),
         ({"vibration_A": -0.1}, "thermal vibration is -0.1"),
+        ({"vibration_A": {"S": 0.07, "Se": float("nan")}}, "thermal vibration is nan"),
         ({"collection_mrad": ()}, "needs a detector"),
         ({"collection_mrad": ((50.0, 40.0),)}, "collection angles are 50 to 40"),
         ({"collection_mrad": ((50.0, 300.0),)}, "outer <= 260"),
@@ -128,3 +130,12 @@ def test_a_field_without_area_is_refused():
         scan_of(replace(ONE, width_A=0.0))
     with pytest.raises(ContextError, match="without a random generator"):
         with_dose(np.ones((2, 2)), electrons_per_px=1.0, rng=None)
+
+
+def test_every_element_moves_by_its_own_unless_told_otherwise():
+    by_element = scan_of(ONE, vibration_A=VIBRATION_A).frames
+    settings = {"collection_mrad": HAADF, "pixel_size_nm": 0.04}
+    assert np.array_equal(simulate_scan(ONE, PROBE, **settings).frames, by_element)
+    # Selenium is at (10, 6) Å, alone in the scan.
+    assert np.array_equal(scan_of(ONE, vibration_A=VIBRATION_A["Se"]).frames, by_element)
+    assert by_element.max() < 0.999 * scan_of(ONE).frames.max()

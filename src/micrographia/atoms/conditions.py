@@ -24,7 +24,7 @@ from micrographia.simulate.column import Column, Probe
 from micrographia.simulate.hosts import Hypothesis
 from micrographia.simulate.kernels import cached_rings, ring_weights
 from micrographia.simulate.potentials import wavelength_A
-from micrographia.simulate.scan import VIBRATION_A
+from micrographia.simulate.vibration import VIBRATION_A
 
 ENERGIES_KEV: Final = (60.0, 80.0, 200.0, 300.0)
 CONVERGENCES_MRAD: Final = (20.0, 25.0, 30.0, 35.0)

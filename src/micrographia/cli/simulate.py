@@ -76,8 +76,12 @@ def scan(
     ] = 0.0,
     defocus_nm: Annotated[float, typer.Option(help="How far the focus lies below the middle of the atoms [nm].")] = 0.0,
     vibration_nm: Annotated[
-        float, typer.Option(help="Root mean square thermal displacement along one axis [nm]; 0 for static atoms.")
-    ] = 0.0075,
+        float | None,
+        typer.Option(
+            help="Root mean square thermal displacement of all atoms along one axis [nm], 0 for static atoms; "
+            "by default each element's own."
+        ),
+    ] = None,
     dose: Annotated[float | None, typer.Option(help="Electron dose [e/Å²]; without it, a scan free of noise.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of defects, lattice origin, noise and frozen phonons.")] = 0,
     method: Annotated[
@@ -94,6 +98,7 @@ def scan(
     A structure repeats periodically past its cell's edges.
     """
     from micrographia.simulate import Probe, multislice_scan, simulate_scan, with_images
+    from micrographia.simulate.vibration import VIBRATION_A
 
     _check_out(out)
     angles = collection_from(collection_mrad) or ()
@@ -117,6 +122,7 @@ def scan(
         specimen = _monolayer(str(host), width_nm, height_nm, tuple(dopant or ()), defect or [], rotation_deg, rng)
         told = told.updated(Context(host=host, dopants=tuple(dopant or ()), origin="user"))
     probe = Probe(energy_kev=energy_kev, convergence_mrad=convergence_mrad, defocus_A=10 * defocus_nm)
+    vibration_A = VIBRATION_A if vibration_nm is None else 10 * vibration_nm
     with _late_progress("kernels" if method == "kernels" else "wave functions") as tell:
         if method == "kernels":
             made = simulate_scan(
@@ -125,7 +131,7 @@ def scan(
                 collection_mrad=angles,
                 pixel_size_nm=pixel_size_nm,
                 source_sigma_nm=source_size_nm,
-                vibration_A=10 * vibration_nm,
+                vibration_A=vibration_A,
                 dose_e_per_A2=dose,
                 rng=rng,
                 progress=tell,
@@ -137,7 +143,7 @@ def scan(
                 collection_mrad=angles,
                 pixel_size_nm=pixel_size_nm,
                 source_sigma_nm=source_size_nm,
-                vibration_A=10 * vibration_nm,
+                vibration_A=vibration_A,
                 configurations=frozen_phonons,
                 dose_e_per_A2=dose,
                 rng=rng,

@@ -11,8 +11,10 @@ no sub-pixel error, no wrap-around, and the intensity comes for every scattering
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,14 +24,27 @@ from threadpoolctl import threadpool_limits
 
 from micrographia.errors import ContextError
 from micrographia.simulate.blur import blur_matrix
+from micrographia.simulate.diffuse import (
+    Transforms,
+    Vibrating,
+    on_axis_factors,
+    real_by_complex,
+    thermal_mean,
+    vibrating,
+)
 from micrographia.simulate.potentials import interaction_rad_per_V_A, projected_potential_V_A, wavelength_A
+from micrographia.simulate.vibration import displacements_A
 
 RING_MRAD: Final = 1.0
 """Width of the scattering-angle rings in which intensity is kept [mrad]."""
 MAX_ANGLE_MRAD: Final = 260.0
 """Largest scattering angle that is kept [mrad]."""
 _POTENTIAL_RADIUS_A: Final = 4.5
+_real_by_complex = real_by_complex
 _LARGEST_TABLE: Final = 500_000_000
+_RINGS: Final = int(MAX_ANGLE_MRAD / RING_MRAD)
+_NEGLIGIBLE: Final = 1e-5
+"""Amplitude of a harmonic of the incident wave that is done without."""
 KERNEL_RADIUS_A: Final = 12.0
 """Distance from a column at which its kernel ends [Å]."""
 
@@ -100,7 +115,7 @@ def radial_step_A(probe: Probe) -> float:
     return wavelength_A(probe.energy_kev) / (12e-3 * probe.convergence_mrad)
 
 
-def column_rings(column: Column, probe: Probe, *, vibration_A: float) -> RingKernel:
+def column_rings(column: Column, probe: Probe, *, vibration_A: float | Mapping[str, float]) -> RingKernel:
     """Return the kernel of an isolated column by multislice, for all scattering angles.
 
     Parameters
@@ -109,9 +124,10 @@ def column_rings(column: Column, probe: Probe, *, vibration_A: float) -> RingKer
         The atoms. An empty column gives an all-zero kernel.
     probe : Probe
         The probe.
-    vibration_A : float
-        Root mean square thermal displacement of each atom along one axis [Å], 0 or more; atoms move
-        independently (Einstein model). Zero gives static atoms.
+    vibration_A : float or mapping of str to float
+        Root mean square thermal displacement of each atom along one axis [Å], 0 or more, for all elements or by
+        chemical symbol (`micrographia.simulate.vibration.VIBRATION_A`); atoms move independently (Einstein model).
+        Zero gives static atoms.
 
     Returns
     -------
@@ -121,16 +137,19 @@ def column_rings(column: Column, probe: Probe, *, vibration_A: float) -> RingKer
     Raises
     ------
     ContextError
-        A probe so fine that the tables would not fit into memory.
+        A probe so fine that the tables would not fit into memory, or a displacement below 0.
     StructureError
-        An element without a tabulated potential.
+        An element without a tabulated potential, or that the mapping lacks.
 
     Notes
     -----
     Thermal motion: a single atom's kernel is exactly the static one convolved with the displacements. For
     several atoms the intensity is the elastic part (the multislice with thermally averaged transmission
-    functions, exact for independent atoms) plus each atom's thermal diffuse part, whose angular distribution
-    is that of the isolated atom and whose amount follows the elastic wave's intensity on the atom.
+    functions, exact for independent atoms) plus each atom's thermal diffuse part. That is the isolated atom's, times
+    the light on its source in the column relative to that without the other atoms, times what following it
+    through the column phonon by phonon gives for a probe on the column (`micrographia.simulate.diffuse`). Against
+    following it for every position of the probe, pairs of chalcogens at 60 to 200 keV err by 0.3 % of the peak at most;
+    without the last factor, by 6 %.
 
     Scattering angles are ``lambda k``, the convention of the field's multislice programs.
 
@@ -141,31 +160,60 @@ def column_rings(column: Column, probe: Probe, *, vibration_A: float) -> RingKer
     >>> print(f"{kernel.rings[0, 76:200].sum():.3f} of the beam on HAADF")
     0.048 of the beam on HAADF
     """
+    moves_A = displacements_A((symbol for symbol, _ in column.atoms), vibration_A)
     # Matrices this small only lose by threads, and lose much: ten times and more where cores are shared.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _column_rings(column, probe, vibration_A)
+        return _column_rings(column, probe, moves_A)
 
 
-def _column_rings(column: Column, probe: Probe, vibration_A: float) -> RingKernel:
+def _column_rings(column: Column, probe: Probe, moves_A: tuple[float, ...]) -> RingKernel:
     basis = _basis(probe)
-    count = int(MAX_ANGLE_MRAD / RING_MRAD)
     if not column.atoms:
-        return RingKernel(radius_A=basis.radius_A, rings=np.zeros((basis.radius_A.size, count)))
+        return RingKernel(radius_A=basis.radius_A, rings=np.zeros((basis.radius_A.size, _RINGS)))
     atoms = [_scattering(symbol, basis) for symbol, _ in column.atoms]
     heights_A = [z for _, z in column.atoms]
-    if vibration_A == 0:
-        intensity, _ = _diffract(atoms, heights_A, basis)
+    if len(atoms) == 1:
+        intensity = blur_matrix(basis.radius_A, moves_A[0]) @ _diffract(atoms, heights_A, basis)[0]
     else:
-        means = [_averaged(atom, vibration_A, basis) for atom in atoms]
-        intensity, illumination = _diffract(means, heights_A, basis)
-        spread = blur_matrix(basis.radius_A, vibration_A)
-        for atom, mean, z_A, here in zip(atoms, means, heights_A, illumination, strict=True):
-            moving = spread @ _diffract([atom], [z_A], basis)[0]
-            elastic, alone = _diffract([mean], [z_A], basis)
-            source = basis.rho_area_A2 * (1 - np.abs(1 + mean) ** 2)
-            intensity += ((here @ source) / (alone[0] @ source))[:, None] * (moving - elastic)
-    rings = intensity.reshape(basis.radius_A.size, -1, basis.nodes_per_ring).sum(axis=2)[:, :count]
+        intensity, diffuse = _elastic_and_diffuse(atoms, heights_A, moves_A, basis)
+        for part in diffuse.values():
+            intensity += part.light[:, None] * part.factor * part.alone
+    rings = intensity.reshape(basis.radius_A.size, _RINGS, basis.nodes_per_ring).sum(axis=2)
     return RingKernel(radius_A=basis.radius_A, rings=rings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Diffuse:
+    """Thermal diffuse scattering of one atom of a column: ``light * factor * alone``."""
+
+    atom: Vibrating
+    alone: Float[np.ndarray, "radius k"]  # without the other atoms
+    light: Float[np.ndarray, " radius"]  # on the atom's compact source, relative to that without the others
+    factor: Float[np.ndarray, " k"]  # the others' further effect, for a probe on the column
+
+
+def _elastic_and_diffuse(
+    atoms: list[Complex[np.ndarray, " rho"]], heights_A: list[float], moves_A: tuple[float, ...], basis: _Basis
+) -> tuple[Float[np.ndarray, "radius k"], dict[int, _Diffuse]]:
+    """Return the elastic intensity of several atoms, and the diffuse parts of those that vibrate by their place."""
+    moving = {n: vibrating(atoms[n], u, basis.transforms) for n, u in enumerate(moves_A) if u}
+    means = [moving[n].mean if n in moving else atom for n, atom in enumerate(atoms)]
+    sources = {n: atom.compact for n, atom in moving.items()}
+    elastic, passing = _diffract(means, heights_A, basis, at_rest={n: atoms[n] for n in moving}, sources=sources)
+    alone = {n: blur_matrix(basis.radius_A, moves_A[n]) @ one.at_rest - one.elastic for n, one in passing.items()}
+    factors = on_axis_factors(
+        means,
+        moving,
+        waves={n: one.wave for n, one in passing.items()},
+        waves_alone={n: one.wave_alone for n, one in passing.items()},
+        alone={n: part[0] for n, part in alone.items()},
+        steps=[_propagator(basis.k_per_A, after - before, basis) for before, after in pairwise(heights_A)],
+        transforms=basis.transforms,
+    )
+    parts = {
+        n: _Diffuse(atom=moving[n], alone=alone[n], light=one.light, factor=factors[n]) for n, one in passing.items()
+    }
+    return elastic, parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +236,9 @@ class _Basis:
     j_aperture_radius: Float[np.ndarray, "order a radius"]
     j_k_rho: Float[np.ndarray, "order k rho"]
     j_k_radius: Float[np.ndarray, "order inside radius"]  # only k inside the aperture
+    transforms: Transforms
+    first_rho: tuple[int, ...]  # of each order: where the incident wave begins
+    first_radius: tuple[int, ...]
 
 
 @lru_cache(maxsize=1)  # the columns of one probe come one after the other, and share it
@@ -222,24 +273,37 @@ def _basis(probe: Probe) -> _Basis:
         )
         return phase
 
+    j_aperture_rho = _bessel(orders, aperture, rho)
+    j_aperture_radius = _bessel(orders, aperture, radius)
+    rho_area = 2 * np.pi * rho * rho_weight
+    k_area = 2 * np.pi * k * dk
+    j_k_rho = _bessel(orders, k, rho)
     return _Basis(
         wavelength_A=wavelength,
         interaction=interaction_rad_per_V_A(probe.energy_kev),
         radius_A=radius,
         rho_A=rho,
-        rho_area_A2=2 * np.pi * rho * rho_weight,
+        rho_area_A2=rho_area,
         k_per_A=k,
-        k_area_per_A2=2 * np.pi * k * dk,
+        k_area_per_A2=k_area,
         nodes_per_ring=nodes_per_ring,
         aperture_per_A=aperture,
         aperture_weight=amplitude * 2 * np.pi * aperture * aperture_width,
         aberration=aberration(aperture),
         probe_in_k=np.where(k < k_aperture, amplitude, 0.0) * aberration(k),
-        j_aperture_rho=_bessel(orders, aperture, rho),
-        j_aperture_radius=_bessel(orders, aperture, radius),
-        j_k_rho=_bessel(orders, k, rho),
+        j_aperture_rho=j_aperture_rho,
+        j_aperture_radius=j_aperture_radius,
+        j_k_rho=j_k_rho,
         j_k_radius=_bessel(orders, k[k < k_aperture], radius),
+        transforms=Transforms(rho_area_A2=rho_area, k_per_A=k, k_area_per_A2=k_area, j_k_rho=j_k_rho),
+        first_rho=_beginnings(j_aperture_rho),
+        first_radius=_beginnings(j_aperture_radius),
     )
+
+
+def _beginnings(table: Float[np.ndarray, "order a x"]) -> tuple[int, ...]:
+    """Return for each order the first x at which the table is not negligible; it grows from 0 like a power of x."""
+    return tuple(int(np.argmax(seen)) for seen in np.abs(table).max(axis=1) > _NEGLIGIBLE)
 
 
 def _scattering(symbol: str, basis: _Basis) -> Complex[np.ndarray, " rho"]:
@@ -250,11 +314,7 @@ def _scattering(symbol: str, basis: _Basis) -> Complex[np.ndarray, " rho"]:
 def _averaged(
     scattering: Complex[np.ndarray, " rho"], vibration_A: float, basis: _Basis
 ) -> Complex[np.ndarray, " rho"]:
-    """Mean of the scattering over thermal displacements: a product with the Debye-Waller factor in k."""
-    j0 = basis.j_k_rho[0]
-    spectrum = (j0 @ (basis.rho_area_A2 * scattering)) * np.exp(-2 * (np.pi * vibration_A * basis.k_per_A) ** 2)
-    mean: Complex[np.ndarray, " rho"] = j0.T @ (basis.k_area_per_A2 * spectrum)
-    return mean
+    return thermal_mean(scattering, vibration_A, basis.transforms)
 
 
 def _propagator(k_per_A: Float[np.ndarray, " k"], distance_A: float, basis: _Basis) -> Complex[np.ndarray, " k"]:
@@ -263,37 +323,101 @@ def _propagator(k_per_A: Float[np.ndarray, " k"], distance_A: float, basis: _Bas
     return phase
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Alone:
+    """What one atom of a column would do without the others."""
+
+    at_rest: Float[np.ndarray, "radius k"]  # intensity added by the atom without thermal motion
+    elastic: Float[np.ndarray, "radius k"]  # and by its thermal mean
+    light: Float[np.ndarray, " radius"]  # on the atom's diffuse source in the column, relative to that alone
+    wave: Complex[np.ndarray, " rho"]  # on the atom in the column, of a probe on the column
+    wave_alone: Complex[np.ndarray, " rho"]
+
+
 def _diffract(
-    atoms: list[Complex[np.ndarray, " rho"]], heights_A: list[float], basis: _Basis
-) -> tuple[Float[np.ndarray, "radius k"], list[Float[np.ndarray, "radius rho"]]]:
-    """Return intensity added per k node, and for each atom the intensity of the wave that meets it."""
-    inside = basis.j_k_radius.shape[1]
-    intensity = np.zeros((basis.k_per_A.size, basis.radius_A.size))
-    illumination = [np.zeros((basis.rho_A.size, basis.radius_A.size)) for _ in atoms]
+    atoms: list[Complex[np.ndarray, " rho"]],
+    heights_A: list[float],
+    basis: _Basis,
+    *,
+    at_rest: Mapping[int, Complex[np.ndarray, " rho"]] | None = None,
+    sources: Mapping[int, Float[np.ndarray, " rho"]] | None = None,
+) -> tuple[Float[np.ndarray, "radius k"], dict[int, _Alone]]:
+    """Return the intensity that a column adds per k node of the rings, and what its moving atoms would do alone.
+
+    ``atoms`` are thermal means for those that move, which ``at_rest`` holds without motion, by their place;
+    ``sources`` weighs the light on them.
+    """
+    at_rest, sources = at_rest or {}, sources or {}
+    radii, last = basis.radius_A.size, len(atoms) - 1
+    kept = _RINGS * basis.nodes_per_ring  # waves beyond matter between atoms only
+    intensity = np.zeros((kept, radii))
+    resting, elastic = ({n: np.zeros((kept, radii)) for n in at_rest} for _ in range(2))
+    lit, lit_alone = ({n: np.zeros(radii) for n in at_rest} for _ in range(2))
+    waves: dict[int, Complex[np.ndarray, " rho"]] = {}
+    waves_alone: dict[int, Complex[np.ndarray, " rho"]] = {}
     probes = [basis.aperture_weight * basis.aberration * _propagator(basis.aperture_per_A, z, basis) for z in heights_A]
+    beams = [basis.probe_in_k * _propagator(basis.k_per_A, z, basis) for z in heights_A]
     for m in range(len(basis.j_k_rho)):
         twice = 1.0 if m == 0 else 2.0  # harmonics m and -m are alike
-        j_k_rho = basis.j_k_rho[m]
-        scattered = np.zeros((basis.k_per_A.size, basis.radius_A.size), dtype=complex)
-        z_before = heights_A[0]
+        # High harmonics vanish close to the column, and wherever the wave is looked at, if the probe is close.
+        near, far = slice(basis.first_rho[m], None), slice(basis.first_radius[m], None)
+        j_k_rho, j_k_radius = basis.j_k_rho[m][:, near], basis.j_k_radius[m][:, far]
+        area_A2 = basis.rho_area_A2[near, None]
+        incoming = basis.j_aperture_rho[m][:, near].T
+        probe_radius = basis.j_aperture_radius[m][:, far]
+        scattered: Complex[np.ndarray, "k radius"] | None = None
         for n, (atom, z_A) in enumerate(zip(atoms, heights_A, strict=True)):
-            wave = _real_by_complex(basis.j_aperture_rho[m].T, probes[n][:, None] * basis.j_aperture_radius[m])
-            if n:
-                scattered *= _propagator(basis.k_per_A, z_A - z_before, basis)[:, None]
-                wave += _real_by_complex(j_k_rho.T, basis.k_area_per_A2[:, None] * scattered)
-            illumination[n] += twice * np.abs(wave) ** 2
-            scattered += _real_by_complex(j_k_rho, (basis.rho_area_A2 * atom)[:, None] * wave)
-            z_before = z_A
-        intensity += twice * np.abs(scattered) ** 2
-        direct = (basis.probe_in_k * _propagator(basis.k_per_A, z_before, basis))[:inside, None] * basis.j_k_radius[m]
-        intensity[:inside] += twice * 2 * np.real(direct.conj() * scattered[:inside])
-    return (basis.k_area_per_A2[:, None] * intensity).T, [i.T for i in illumination]
+            j_k = j_k_rho[:kept] if n == last else j_k_rho
+            wave = real_by_complex(incoming, probes[n][:, None] * probe_radius)
+            own = real_by_complex(j_k, area_A2 * atom[near, None] * wave)
+            if n in at_rest:
+                still = real_by_complex(j_k_rho[:kept], area_A2 * at_rest[n][near, None] * wave)
+                resting[n][:, far] += twice * _added(still, beams[n], j_k_radius)
+                elastic[n][:, far] += twice * _added(own[:kept], beams[n], j_k_radius)
+                lit_alone[n][far] += twice * (sources[n][near] @ _squared(wave))
+                if m == 0:
+                    waves_alone[n] = wave[:, 0].copy()
+            if scattered is not None:
+                arriving = _propagator(basis.k_per_A, z_A - heights_A[n - 1], basis)[:, None] * scattered
+                echo = real_by_complex(j_k_rho.T, basis.k_area_per_A2[:, None] * arriving)
+                wave += echo
+                own += arriving[: len(j_k)] + real_by_complex(j_k, area_A2 * atom[near, None] * echo)
+            if n in at_rest:
+                lit[n][far] += twice * (sources[n][near] @ _squared(wave))
+                if m == 0:
+                    waves[n] = wave[:, 0]
+            scattered = own
+        intensity[:, far] += twice * _added(own, beams[last], j_k_radius)
+    area_per_A2 = basis.k_area_per_A2[:kept, None]
+    alone = {
+        n: _Alone(
+            at_rest=(area_per_A2 * resting[n]).T,
+            elastic=(area_per_A2 * elastic[n]).T,
+            light=lit[n] / lit_alone[n],
+            wave=waves[n],
+            wave_alone=waves_alone[n],
+        )
+        for n in at_rest
+    }
+    return (area_per_A2 * intensity).T, alone
 
 
-def _real_by_complex(a: Float[np.ndarray, "i j"], b: Complex[np.ndarray, "j k"]) -> Complex[np.ndarray, "i k"]:
-    """Matrix product without first turning the real factor into a complex one."""
-    product: Complex[np.ndarray, "i k"] = a @ b.real + 1j * (a @ b.imag)
-    return product
+def _added(
+    scattered: Complex[np.ndarray, "kept radius"],
+    beam: Complex[np.ndarray, " k"],
+    j_k_radius: Float[np.ndarray, "inside radius"],
+) -> Float[np.ndarray, "kept radius"]:
+    """Return what one harmonic of a scattered wave adds to the intensity of the beam, with which it interferes."""
+    inside = len(j_k_radius)
+    added = _squared(scattered)
+    added[:inside] += 2 * np.real((beam[:inside, None] * j_k_radius).conj() * scattered[:inside])
+    return added
+
+
+def _squared(wave: Complex[np.ndarray, "i k"]) -> Float[np.ndarray, "i k"]:
+    """Return the intensity of a wave, without the square root that `abs` takes."""
+    intensity: Float[np.ndarray, "i k"] = wave.real**2 + wave.imag**2
+    return intensity
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

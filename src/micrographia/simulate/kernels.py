@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,9 @@ from micrographia.simulate.column import (
     RingKernel,
     column_rings,
 )
+from micrographia.simulate.vibration import displacements_A
 
-_ALGORITHM = "hankel-2"
+_ALGORITHM = "hankel-3"
 """Part of every cache key; changes whenever `column_rings` gives other numbers."""
 
 TABLE_STEP_A = 0.01
@@ -40,7 +42,9 @@ def kernel_cache() -> Path:
     return (Path(root) if root else user_cache_path("micrographia")) / "kernels"
 
 
-def cached_rings(column: Column, probe: Probe, *, vibration_A: float, folder: Path | None = None) -> RingKernel:
+def cached_rings(
+    column: Column, probe: Probe, *, vibration_A: float | Mapping[str, float], folder: Path | None = None
+) -> RingKernel:
     """Return `column_rings`, kept on disk under a key of everything that it depends on.
 
     Parameters
@@ -52,10 +56,11 @@ def cached_rings(column: Column, probe: Probe, *, vibration_A: float, folder: Pa
 
     Notes
     -----
-    A damaged file is computed again; a folder that cannot be written to is done without. Files hold plain arrays,
-    no pickles.
+    Of a vibration by element only the column's own elements count. A damaged file is computed again; a folder that
+    cannot be written to is done without. Files hold plain arrays, no pickles.
     """
-    text = f"{_ALGORITHM}|{column!r}|{probe!r}|{vibration_A!r}|{KERNEL_RADIUS_A}|{MAX_ANGLE_MRAD}|{RING_MRAD}"
+    moves_A = displacements_A((symbol for symbol, _ in column.atoms), vibration_A)
+    text = f"{_ALGORITHM}|{column!r}|{probe!r}|{moves_A!r}|{KERNEL_RADIUS_A}|{MAX_ANGLE_MRAD}|{RING_MRAD}"
     path = (folder or kernel_cache()) / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
     try:
         # Opened here: np.load leaves a damaged file open.

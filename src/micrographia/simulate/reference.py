@@ -5,12 +5,16 @@ Slow and complete where the kernels are fast and superposed. It needs abTEM, whi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 from scipy.fft import next_fast_len
+from scipy.optimize import brentq
+from scipy.special import erfc, ndtri
+from scipy.stats import qmc
 
 from micrographia.context import Angles
 from micrographia.errors import ContextError, MissingExtraError, StructureError
@@ -20,6 +24,7 @@ from micrographia.simulate.kernels import ring_weights
 from micrographia.simulate.potentials import wavelength_A
 from micrographia.simulate.scan import Progress, finished_scan, scan_context, scan_shape
 from micrographia.simulate.specimen import Specimen
+from micrographia.simulate.vibration import displacements_A
 
 _LAST_SLICE_A: Final = 1.0
 _SAME_PLANE_A: Final = 1e-3
@@ -72,6 +77,81 @@ def to_atoms(specimen: Specimen) -> Atoms:
     return Atoms(symbols, positions=positions, cell=box_A, pbc=(True, True, False))
 
 
+def frozen_phonons_A(
+    atoms: Atoms,
+    vibration_A: float | Mapping[str, float],
+    *,
+    step_A: tuple[float, float],
+    configurations: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "configuration atom axis"]:
+    """Return sideways thermal displacements of all atoms, stratified over the configurations.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        The atoms; those of one column have equal x and y.
+    vibration_A : float or mapping of str to float
+        Root mean square displacement along one axis [Å], for all atoms or by element; 0 leaves atoms at rest.
+    step_A : (float, float)
+        Grid step along x and y [Å]: displacements are whole numbers of steps.
+    configurations : int
+        Number of configurations. Powers of two are stratified best.
+    rng : numpy Generator
+        Scrambles the points.
+
+    Returns
+    -------
+    float array (configuration, atom, 2)
+        Displacements along x and y [Å].
+
+    Raises
+    ------
+    ContextError
+        No configuration, or a displacement that is negative or not finite.
+    StructureError
+        An element without a displacement.
+
+    Notes
+    -----
+    A dark-field image is nearly a sum over columns, and each term depends on the displacements of that column's few
+    atoms only. Each column therefore gets scrambled Sobol points (Matousek, DOI 10.1006/jcom.1998.0489) in the space
+    of its own atoms, in an order of its own, so that columns stay independent. Each configuration alone is distributed
+    as an independent draw, hence means over configurations are free of bias; only their scatter is less: measured with
+    16 configurations of a defective WSe2 cell (six replicates against independent draws), the variance was 22 times
+    less at 60 keV and 36 times at 200 keV at random probe positions, and 3 to 4 times less on columns.
+
+    Rounding a Gaussian to steps ``h`` adds about ``h^2 / 12`` to its variance. The Gaussian that is rounded is so much
+    narrower that what comes out has exactly the displacement that was asked for.
+
+    Examples
+    --------
+    >>> tungsten = Atoms("W2", positions=[(0, 0, 0), (3, 0, 0)])
+    >>> drawn = frozen_phonons_A(tungsten, {"W": 0.06}, step_A=(0.04, 0.04), configurations=1024,
+    ...                          rng=np.random.default_rng(0))
+    >>> drawn.shape, [f"{u:.3f}" for u in drawn.std(axis=0).ravel()]
+    ((1024, 2, 2), ['0.060', '0.060', '0.060', '0.060'])
+    """
+    if configurations < 1:
+        raise ContextError(f"number of configurations is {configurations}; accepted is 1 or more")
+    symbols = sorted(set(atoms.symbols))
+    spread = {
+        symbol: np.array([_spread_before_rounding(rms_A / step) for step in step_A])
+        for symbol, rms_A in zip(symbols, displacements_A(symbols, vibration_A), strict=True)
+    }
+    columns: dict[tuple[float, float], list[int]] = {}
+    for n, (x_A, y_A) in enumerate(atoms.positions[:, :2].round(6).tolist()):
+        columns.setdefault((x_A, y_A), []).append(n)
+    moved = np.empty((configurations, len(atoms), 2))
+    for members in columns.values():
+        points = qmc.Sobol(2 * len(members), seed=rng).random_base2(int(np.ceil(np.log2(configurations))))
+        # Half of the smallest spacing keeps the points away from 0, where the Gaussian is infinite.
+        normal = ndtri(rng.permutation(points[:configurations]) + 2.0**-31)
+        width = np.stack([spread[atoms.symbols[n]] for n in members])
+        moved[:, members] = np.round(normal.reshape(-1, len(members), 2) * width) * np.array(step_A)
+    return moved
+
+
 def multislice_signal(
     specimen: Specimen,
     probe: Probe,
@@ -80,7 +160,7 @@ def multislice_signal(
     *,
     collection_mrad: tuple[Angles, ...],
     sampling_A: float = 0.04,
-    vibration_A: float = 0.0,
+    vibration_A: float | Mapping[str, float] = 0.0,
     configurations: int = 1,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
@@ -99,10 +179,11 @@ def multislice_signal(
         Inner and outer semi-angle of each detector [mrad].
     sampling_A : float
         Largest step of the grid that carries waves and potentials [Å].
-    vibration_A : float
-        Root mean square thermal displacement along one axis [Å]; 0 gives static atoms.
+    vibration_A : float or mapping of str to float
+        Root mean square thermal displacement along one axis [Å], for all atoms or by element; 0 gives static atoms.
     configurations : int
-        Number of frozen-phonon configurations that are averaged; 1 for static atoms.
+        Number of frozen-phonon configurations that are averaged, best a power of two; see `frozen_phonons_A`.
+        Static atoms need but one.
     rng : numpy Generator, optional
         Draws the displacements; needed when atoms vibrate.
     progress : callable, optional
@@ -118,16 +199,19 @@ def multislice_signal(
     MissingExtraError
         abTEM is not installed.
     ContextError
-        Angles that the grid does not carry, a sampling that is not positive, or vibration without an ``rng``.
+        Angles that the grid does not carry, a sampling that is not positive, no configuration, an impossible
+        displacement, or vibration without an ``rng``.
     StructureError
-        No atoms.
+        No atoms, or an element without a displacement.
 
     Notes
     -----
     One slice begins at each plane of atoms, so that the distances between planes are exact; a fixed slice
     thickness would round them. Atoms are put on the nearest point of the grid: abTEM spreads an atom between
     four points, which costs up to 15 % of a tungsten column's high-angle signal at 0.05 Å, whereas the rounding
-    moves it by less than 0.7 of the sampling.
+    moves it by less than 0.7 of the sampling. Moving abTEM's potential of an atom by phases in Fourier space does
+    not help: what is sampled is the exponential of a peak narrower than the grid, and the signal of a tungsten column
+    between grid points was still 5 % lower at 60 keV and 0.04 Å, or 6 % higher at 200 keV and 0.03 Å, than on one.
     """
     try:
         import abtem
@@ -137,11 +221,12 @@ def multislice_signal(
         raise ContextError(f"sampling is {sampling_A:g} Å; accepted is a positive number")
     if configurations < 1:
         raise ContextError(f"number of configurations is {configurations}; accepted is 1 or more")
-    if vibration_A > 0 and rng is None:
-        raise ContextError("atoms vibrate without a random generator; pass rng=numpy.random.default_rng(seed)")
     for angles in collection_mrad:
         ring_weights(angles)
     atoms = to_atoms(specimen)
+    moving = max(displacements_A(sorted(set(atoms.symbols)), vibration_A)) > 0
+    if moving and rng is None:
+        raise ContextError("atoms vibrate without a random generator; pass rng=numpy.random.default_rng(seed)")
     extent_A = tuple(atoms.cell.lengths()[:2].tolist())
     points = tuple(int(next_fast_len(int(np.ceil(edge / sampling_A)), real=True)) for edge in extent_A)
     reach_mrad = 1e3 * wavelength_A(probe.energy_kev) * min(n / e for n, e in zip(points, extent_A, strict=True)) / 3
@@ -162,19 +247,23 @@ def multislice_signal(
     detectors = [abtem.AnnularDetector(inner=inner, outer=outer) for inner, outer in collection_mrad]
     margin_A = _margin_A(specimen)
     positions = np.stack([np.asarray(x_A), np.asarray(y_A)], axis=1) + margin_A
-    repeats = configurations if vibration_A > 0 else 1
+    step_A = (extent_A[0] / points[0], extent_A[1] / points[1])
+    if moving and rng is not None:
+        moves = frozen_phonons_A(atoms, vibration_A, step_A=step_A, configurations=configurations, rng=rng)
+    else:
+        moves = np.zeros((1, len(atoms), 2))
     batch = max(1, _BATCH_POINTS // (points[0] * points[1]))
     signal = np.zeros((len(collection_mrad), len(positions)))
-    for repeat in range(repeats):
-        potential = _potential(abtem, atoms, points, vibration_A, rng)
+    for repeat, moved_A in enumerate(moves):
+        potential = _potential(abtem, atoms, points, moved_A)
         for first in range(0, len(positions), batch):
             scan = abtem.CustomScan(positions[first : first + batch])
             measured = beam.scan(potential, scan=scan, detectors=detectors, max_batch=batch, lazy=False)
             measured = measured if isinstance(measured, list) else [measured]
             for channel, values in enumerate(measured):
-                signal[channel, first : first + batch] += np.asarray(values.array).ravel() / repeats
+                signal[channel, first : first + batch] += np.asarray(values.array).ravel() / len(moves)
             if progress is not None:
-                progress(repeat * len(positions) + min(first + batch, len(positions)), repeats * len(positions))
+                progress(repeat * len(positions) + min(first + batch, len(positions)), len(moves) * len(positions))
     return signal
 
 
@@ -185,7 +274,7 @@ def multislice_scan(
     collection_mrad: tuple[Angles, ...],
     pixel_size_nm: float,
     source_sigma_nm: float = 0.0,
-    vibration_A: float = 0.0,
+    vibration_A: float | Mapping[str, float] = 0.0,
     configurations: int = 8,
     sampling_A: float = 0.04,
     dose_e_per_A2: float | None = None,
@@ -206,10 +295,10 @@ def multislice_scan(
         Pixel size [nm].
     source_sigma_nm : float
         Standard deviation of the Gaussian source image along one axis [nm].
-    vibration_A : float
-        Root mean square thermal displacement along one axis [Å]; 0 gives static atoms.
+    vibration_A : float or mapping of str to float
+        Root mean square thermal displacement along one axis [Å], for all atoms or by element; 0 gives static atoms.
     configurations : int
-        Frozen-phonon configurations that are averaged when atoms vibrate.
+        Frozen-phonon configurations that are averaged when atoms vibrate, best a power of two.
     sampling_A : float
         Largest step of the grid that carries waves and potentials [Å].
     dose_e_per_A2 : float, optional
@@ -303,9 +392,20 @@ def _margin_A(specimen: Specimen) -> float:
     return float(past) if past > _SAME_PLANE_A else 0.0
 
 
-def _potential(
-    abtem: Any, atoms: Atoms, points: tuple[int, ...], vibration_A: float, rng: np.random.Generator | None
-) -> Any:
+def _spread_before_rounding(rms: float) -> float:
+    """Return the standard deviation of a Gaussian that has the given one after rounding to whole numbers."""
+    if rms == 0:
+        return 0.0
+    n = np.arange(1, int(10 * (rms + 1)) + 1)
+
+    def excess(spread: float) -> float:
+        # E[round(z)^2] = sum over n of (n^2 - (n-1)^2) P(|z| > n - 1/2).
+        return float(np.sum((2 * n - 1) * erfc((n - 0.5) / (spread * np.sqrt(2))))) - rms**2
+
+    return float(brentq(excess, 1e-3, rms + 1))
+
+
+def _potential(abtem: Any, atoms: Atoms, points: tuple[int, ...], moved_A: Float[np.ndarray, "atom axis"]) -> Any:
     """Return abTEM's potential of one configuration: a slice for each plane of atoms, atoms on grid points."""
     z_A = atoms.positions[:, 2]
     order = np.argsort(z_A, kind="stable")
@@ -315,10 +415,10 @@ def _potential(
     heights_A = np.array([z_A[plane == n].mean() for n in range(plane.max() + 1)])
     thickness_A = np.append(np.diff(heights_A), _LAST_SLICE_A)
     moved = atoms.copy()
-    if vibration_A > 0 and rng is not None:
-        moved.positions[:, :2] += rng.normal(scale=vibration_A, size=(len(atoms), 2))
     step_A = moved.cell.lengths()[:2] / points
-    moved.positions[:, :2] = (np.round(moved.positions[:, :2] / step_A) % points) * step_A
+    # Rounded apart from the displacement, which is in whole steps: together they could round to one step too many.
+    at_rest, moves = np.round(moved.positions[:, :2] / step_A), np.round(moved_A / step_A)
+    moved.positions[:, :2] = ((at_rest + moves) % points) * step_A
     moved.positions[:, 2] = (np.cumsum(thickness_A) - thickness_A / 2)[plane]
     moved.cell = [*moved.cell.lengths()[:2], thickness_A.sum()]
     return abtem.Potential(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 import numpy as np
@@ -15,13 +15,7 @@ from micrographia.micrograph import Micrograph, Provenance
 from micrographia.simulate.column import Column, Probe
 from micrographia.simulate.kernels import TABLE_STEP_A, cached_rings, detector_table, empty_beam, ring_weights
 from micrographia.simulate.specimen import Specimen
-
-VIBRATION_A = 0.075
-"""Root mean square thermal displacement along one axis that is assumed for every element [Å].
-
-Debye-Waller B = 8 pi^2 u^2 = 0.44 Å^2, the size that X-ray refinements of 2H-MX2 crystals give at room temperature.
-"""
-
+from micrographia.simulate.vibration import VIBRATION_A, displacements_A
 
 Progress = Callable[[int, int], None]
 """Called with how many steps are done, and how many there are."""
@@ -90,7 +84,7 @@ def simulate_scan(
     collection_mrad: tuple[Angles, ...],
     pixel_size_nm: float,
     source_sigma_nm: float = 0.0,
-    vibration_A: float = VIBRATION_A,
+    vibration_A: float | Mapping[str, float] = VIBRATION_A,
     dose_e_per_A2: float | None = None,
     rng: np.random.Generator | None = None,
     progress: Progress | None = None,
@@ -109,8 +103,9 @@ def simulate_scan(
         Pixel size [nm].
     source_sigma_nm : float
         Standard deviation of the Gaussian source image along one axis [nm].
-    vibration_A : float
-        Root mean square thermal displacement along one axis [Å].
+    vibration_A : float or mapping of str to float
+        Root mean square thermal displacement along one axis [Å], of all atoms or by chemical symbol; 0 holds atoms
+        still. By default each element's own at room temperature.
     dose_e_per_A2 : float, optional
         Dose [e/Å²] for Poisson noise; None gives a noise-free scan.
     rng : numpy Generator, optional
@@ -177,7 +172,7 @@ def scan_context(
     collection_mrad: tuple[Angles, ...],
     pixel_size_nm: float,
     source_sigma_nm: float,
-    vibration_A: float,
+    vibration_A: float | Mapping[str, float],
     dose_e_per_A2: float | None,
     rng: np.random.Generator | None,
 ) -> Context:
@@ -203,9 +198,9 @@ def scan_context(
             raise ContextError(f"{name} is {value:g} {unit}; accepted is a finite number")
     if not 0 < pixel_size_nm < np.inf:
         raise ContextError(f"pixel size is {pixel_size_nm:g} nm; accepted is a positive number")
-    for name, value, unit in (("source size", source_sigma_nm, "nm"), ("thermal vibration", vibration_A, "Å")):
-        if not 0 <= value < np.inf:
-            raise ContextError(f"{name} is {value:g} {unit}; accepted is 0 or more")
+    if not 0 <= source_sigma_nm < np.inf:
+        raise ContextError(f"source size is {source_sigma_nm:g} nm; accepted is 0 or more")
+    displacements_A(vibration_A if isinstance(vibration_A, Mapping) else ("all elements",), vibration_A)
     if dose_e_per_A2 is not None and rng is None:
         raise ContextError("a dose was given without a random generator; pass rng=numpy.random.default_rng(seed)")
     context = Context(

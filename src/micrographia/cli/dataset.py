@@ -1,0 +1,183 @@
+"""``micrographia simulate catalogue`` and ``dataset``: kernels, and patches by the million."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from micrographia.cli.app import stderr
+from micrographia.cli.simulate import simulate
+from micrographia.errors import InputError
+
+if TYPE_CHECKING:
+    from micrographia.simulate.dataset import DatasetSummary
+
+SMALLEST_PX: Final = 16
+LARGEST_PX: Final = 256
+
+CatalogueFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Catalogue, JSON or YAML; by default 96 compounds under 6 conditions."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes to start; by default one a core.")]
+
+
+@simulate.command("catalogue")
+def catalogue_(
+    out: Annotated[Path, typer.Option(metavar="LIB", help="Folder of the kernel library; what is there is kept.")],
+    catalogue: CatalogueFile = None,
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Also a grid of probes, for contexts between the conditions.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Compute every column kernel of a catalogue, once and for all.
+
+    An interrupted run goes on where it stopped when the same command is given again.
+    """
+    from micrographia.simulate.catalogue import read_catalogue
+    from micrographia.simulate.library import build_library
+    from micrographia.simulate.prior import ImagingPrior
+
+    entries = read_catalogue(catalogue)
+    with _bar("kernels") as tell, _resumable():
+        place = build_library(entries, out, prior=ImagingPrior() if prior else None, workers=workers, progress=tell)
+    _say(str(place))
+
+
+@simulate.command("dataset")
+def dataset(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set; one that is there is added to.")],
+    patches: Annotated[int, typer.Option(min=1, help="How many patches the data set shall have.")],
+    size: Annotated[int, typer.Option(min=SMALLEST_PX, max=LARGEST_PX, help="Height and width of a patch [px].")] = 64,
+    catalogue: CatalogueFile = None,
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Draw contexts from the continuous prior, not the catalogue's conditions.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Dask scheduler, for example tcp://10.0.0.1:8786; by default this computer."
+        ),
+    ] = None,
+    workers: Workers = None,
+    channels: Annotated[int, typer.Option(min=1, help="Detectors of the same scan.")] = 1,
+    clean: Annotated[bool, typer.Option("--clean", help="Keep the patches without noise too.")] = False,
+    library: Annotated[
+        Path | None, typer.Option(metavar="LIB", help="Kernel library; by default one in the cache, made when needed.")
+    ] = None,
+) -> None:
+    """Write patches whose labels are known: sharded Zarr with a Parquet index and a data-set card.
+
+    The files are the same for a seed whatever the number of workers. An interrupted run goes on where it stopped
+    when the same command is given again, and a larger --patches adds to a data set.
+    """
+    from micrographia.simulate.catalogue import read_catalogue
+    from micrographia.simulate.dataset import write_dataset
+    from micrographia.simulate.patches import recipe
+
+    if scheduler is not None and workers is not None:
+        raise InputError("--workers goes without --scheduler; a scheduler has workers of its own")
+    entries = read_catalogue(catalogue)
+    with _resumable():
+        with _bar("kernels") as tell:
+            source = recipe(
+                entries,
+                prior=prior,
+                size_px=size,
+                seed=seed,
+                channels=channels,
+                clean=clean,
+                library=library,
+                workers=workers,
+                progress=tell,
+            )
+        with _bar("patches") as tell:
+            made = write_dataset(
+                source,
+                out,
+                patches=patches,
+                scheduler=scheduler,
+                workers=workers,
+                command=_command(patches, size, catalogue, prior, seed, channels, clean),
+                progress=tell,
+            )
+    _say(str(out))
+    _say(_summary(made))
+
+
+def _command(
+    patches: int, size: int, catalogue: Path | None, prior: bool, seed: int, channels: int, clean: bool
+) -> str:
+    """Return the command line with all that the data depend on, and nothing else."""
+    words = ["micrographia", "simulate", "dataset", "--out", "DIR", "--patches", str(patches), "--size", str(size)]
+    words += [] if catalogue is None else ["--catalogue", catalogue.name]
+    words += [*(["--prior"] if prior else []), "--seed", str(seed), "--channels", str(channels)]
+    return shlex.join([*words, *(["--clean"] if clean else [])])
+
+
+def _summary(made: DatasetSummary) -> str:
+    size = f"{made.bytes / 1e9:.3g} GB"
+    if not made.written:
+        return f"{made.patches:,} patches, {size}; all were there"
+    rate = f"{made.written / made.seconds:,.0f} patches/s"
+    added = "" if made.written == made.patches else f", {made.written:,} of them new"
+    return f"{made.patches:,} patches{added}, {rate}, {size}"
+
+
+class _Rate(ProgressColumn):
+    """Steps a second over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a callback that shows how much is done, how fast it goes and how long it takes still, on a terminal."""
+    bar = Progress(
+        TextColumn(unit),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+        disable=not stderr.is_terminal,
+    )
+
+    def tell(done: int, total: int) -> None:
+        if not bar.tasks:
+            # What an earlier run did is not to count as speed.
+            bar.add_task(unit, completed=done, total=total)
+            bar.start()
+        bar.update(bar.tasks[0].id, completed=done, total=total)
+
+    try:
+        yield tell
+    finally:
+        if bar.live.is_started:  # else stopping prints an empty line
+            bar.stop()
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say after Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr.print("micrographia: interrupted; give the same command again to go on", markup=False)
+        raise typer.Exit(130) from None
+
+
+def _say(line: str) -> None:
+    Console(highlight=False, emoji=False, soft_wrap=True).print(line, markup=False)
