@@ -28,7 +28,7 @@ import numpy as np
 
 from micrographia.simulate.catalogue import labels, read_catalogue
 from micrographia.simulate.library import build_library, read_library, role_tables
-from micrographia.simulate.oracle import Hypothetical, entropy_nats, label_posterior
+from micrographia.simulate.oracle import Hypothetical, entropy_nats, label_posterior, log_likelihoods, posterior
 from micrographia.simulate.patches import IDEAL, PatchRecipe, draw_scenes, recorded_electrons
 from micrographia.simulate.prior import Imaging, ImagingPrior
 from micrographia.simulate.render import ROLES
@@ -67,11 +67,12 @@ def one_patch(job: tuple[Path, float, int, bool, int]) -> dict:
     ask = {"true_a_A": truth.tables.a_A}
     found = {"context known": label_posterior(electrons, scene, [truth], **ask)}
     if marginalise:
-        compounds = [hypothetical(c, case.condition) for c in catalogue.compounds]
-        found["composition unknown"] = label_posterior(electrons, scene, compounds, **ask)
-        everything = [hypothetical(c.compound, c.condition) for c in catalogue.cases]
-        found["context unknown"] = label_posterior(electrons, scene, everything, **ask)
-        found["image only"] = label_posterior(electrons, scene, everything, dose_known=False, **ask)
+        cases = [hypothetical(c.compound, c.condition) for c in catalogue.cases]
+        fits = log_likelihoods(electrons, scene, cases, **ask)
+        here = [k for k, c in enumerate(catalogue.cases) if c.condition == case.condition]
+        found["composition unknown"] = posterior(fits[here], [cases[k] for k in here])
+        found["context unknown"] = posterior(fits, cases)
+        found["image only"] = posterior(log_likelihoods(electrons, scene, cases, dose_known=False, **ask), cases)
     role = int(scene["role"])
     return {
         "case": case.name,

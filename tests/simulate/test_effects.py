@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrographia.simulate.effects import (
@@ -19,6 +19,7 @@ def moment(taps, order):
     return 2 * near + 2 * 2**order * far + (centre if order == 0 else 0.0)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.floats(0, 1))
 def test_the_taps_of_a_moving_probe_have_the_moments_of_a_box(travel):
     # Moments of a box of width w: 1, w^2 / 12, w^4 / 80.

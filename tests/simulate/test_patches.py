@@ -30,10 +30,10 @@ def many(plain):
 def made_up_grid(small, tmp_path_factory):
     """A library for any probe of the prior whose kernels cost nothing: Gaussians, fainter at large angles."""
     folder = tmp_path_factory.mktemp("grid")
-    content = needed(small, ImagingPrior())
-    (folder / "library.json").write_text(json.dumps(content), encoding="utf-8")
+    record = needed(small, ImagingPrior())
+    (folder / "library.json").write_text(record.model_dump_json(), encoding="utf-8")
     one = 1e-5 * np.exp(-BEYOND_MRAD / 60)[:, None] * np.exp(-8 * NODE**2)
-    shape = (len(content["probes"]), len(content["columns"]), *one.shape)
+    shape = (len(record.probes), len(record.columns), *one.shape)
     weight = 1 + np.arange(shape[1])[:, None, None]
     np.save(folder / "spectra.npy", np.broadcast_to(weight * one, shape).astype(np.float32))
     return folder
@@ -307,5 +307,5 @@ def test_without_a_library_there_are_no_patches(plain, tmp_path):
 
 @pytest.mark.parametrize(("first", "count"), [(0, 0), (-1, 1)])
 def test_groups_that_are_none_are_refused(plain, first, count):
-    with pytest.raises(ContextError):
+    with pytest.raises(InputError, match="groups from group"):
         plain.groups(first, count)

@@ -14,7 +14,10 @@ from micrographia.errors import ContextError
 from micrographia.micrograph import Micrograph
 from micrographia.read import GivenContext, read_context
 
-_PAIRS: Final = ("--collection-mrad", "--size-nm")
+_PAIRS: Final = (
+    *("--collection-mrad", "--size-nm", "--drift-px"),
+    *("--astigmatism2-nm", "--astigmatism3-nm", "--coma-nm"),
+)
 """Options that take two numbers. Typer knows no repeatable option of two, so they are joined by a comma."""
 
 EnergyFlag = Annotated[float | None, typer.Option("--energy-kev", help="Beam energy [keV].")]

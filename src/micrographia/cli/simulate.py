@@ -75,6 +75,16 @@ def scan(
         typer.Option(help="Standard deviation of the Gaussian source image along one axis [nm]; FWHM is 2.355 of it."),
     ] = 0.0,
     defocus_nm: Annotated[float, typer.Option(help="How far the focus lies below the middle of the atoms [nm].")] = 0.0,
+    cs_mm: Annotated[float, typer.Option(help="Third-order spherical aberration of the probe [mm].")] = 0.0,
+    astigmatism2_nm: Annotated[
+        str | None, typer.Option(metavar="LENGTH ANGLE", help="Twofold astigmatism C12 [nm] and its angle [°].")
+    ] = None,
+    astigmatism3_nm: Annotated[
+        str | None, typer.Option(metavar="LENGTH ANGLE", help="Threefold astigmatism C23 [nm] and its angle [°].")
+    ] = None,
+    coma_nm: Annotated[
+        str | None, typer.Option(metavar="LENGTH ANGLE", help="Coma C21 [nm] and its angle [°].")
+    ] = None,
     vibration_nm: Annotated[
         float | None,
         typer.Option(
@@ -83,7 +93,34 @@ def scan(
         ),
     ] = None,
     dose: Annotated[float | None, typer.Option(help="Electron dose [e/Å²]; without it, a scan free of noise.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of defects, lattice origin, noise and frozen phonons.")] = 0,
+    relaxation_nm: Annotated[
+        float,
+        typer.Option(help="How far a defect of the host pushes its nearest neighbours [nm]; negative pulls them in."),
+    ] = 0.0,
+    drift_px: Annotated[
+        str | None, typer.Option(metavar="X Y", help="Drift of the probe in the time of one line [px].")
+    ] = None,
+    row_jitter_nm: Annotated[
+        float, typer.Option(help="Standard deviation of each line's random shift along either axis [nm].")
+    ] = 0.0,
+    flyback_nm: Annotated[
+        float, typer.Option(help="Lag of the probe at the first column [nm]; it falls by e within 20 columns.")
+    ] = 0.0,
+    dwell_travel: Annotated[
+        float, typer.Option(help="Part of a pixel, 0 to 1, that the probe passes while it records the pixel.")
+    ] = 0.0,
+    haze: Annotated[
+        float, typer.Option(help="Contamination as a fraction of the mean signal, uneven by 30 % over 5 nm.")
+    ] = 0.0,
+    pulse_spread: Annotated[
+        float, typer.Option(help="Relative spread of the height of one electron's pulse; needs --dose.")
+    ] = 0.0,
+    read_noise_e: Annotated[
+        float, typer.Option(help="Noise of the amplifier in a pixel [electrons]; needs --dose.")
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of defects, lattice origin, noise, jitter, haze and frozen phonons.")
+    ] = 0,
     method: Annotated[
         Literal["kernels", "multislice"], typer.Option(help="kernels: seconds. multislice: abTEM, minutes to hours.")
     ] = "kernels",
@@ -94,10 +131,13 @@ def scan(
     """Simulate an annular dark-field scan, of a doped monolayer or of any structure.
 
     The intensities are fractions of the beam. For a host, the truth is written beside the scan as STEM.sites.csv
-    (x_px, y_px, label of every site inside the field), which `micrographia compare sites` takes as reference.
+    (x_px, y_px, label of every site inside the scan), which `micrographia compare sites` takes as reference.
+    Where the probe strays, x_px and y_px are where a site shows.
     A structure repeats periodically past its cell's edges.
     """
     from micrographia.simulate import Probe, multislice_scan, simulate_scan, with_images
+    from micrographia.simulate.aberrations import Aberrations
+    from micrographia.simulate.faults import FAULTLESS, ScanFaults
     from micrographia.simulate.vibration import VIBRATION_A
 
     _check_out(out)
@@ -107,6 +147,24 @@ def scan(
         raise InputError("give either --structure FILE or --host FORMULA, one of the two")
     if not 0 < pixel_size_nm < np.inf:
         raise ContextError(f"--pixel-size-nm is {pixel_size_nm:g}; accepted is a positive number")
+    drift_x_px, drift_y_px = _pair(drift_px, "--drift-px")
+    faults = ScanFaults(
+        drift_x_px=drift_x_px,
+        drift_y_px=drift_y_px,
+        row_jitter_A=10 * row_jitter_nm,
+        flyback_A=10 * flyback_nm,
+        dwell_travel=dwell_travel,
+        haze=haze,
+        pulse_spread=pulse_spread,
+        read_noise_e=read_noise_e,
+        seed=seed,
+    )
+    aberrations = _aberrations(defocus_nm, cs_mm, astigmatism2_nm, astigmatism3_nm, coma_nm)
+    if method == "multislice":
+        _check_multislice(
+            ideal=faults == ScanFaults(seed=seed),
+            round_probe=aberrations.is_round,
+        )
     told = Context(energy_kev=energy_kev, convergence_mrad=convergence_mrad, dose_e_per_A2=dose, origin="user")
     if structure is not None:
         for option, value in (("--dopant", dopant), ("--defect", defect), ("--size-nm", size_nm)):

@@ -1,20 +1,22 @@
 """The kernel library: spectra of every column of a catalogue, for its probes and, interpolated, for any probe."""
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Final, Literal
 
 import numpy as np
 from jaxtyping import Float, Float32
+from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
 from micrographia.errors import ContextError, InputError, OutputError, ReadError
@@ -41,7 +43,9 @@ from micrographia.simulate.spectra import (
 from micrographia.simulate.vibration import VIBRATION_A, displacements_A
 
 SCHEMA: Final = "micrographia/kernel-library/1"
-ALGORITHM: Final = "spectra-1"
+RECORD: Final = "library.json"
+SPECTRA: Final = "spectra.npy"
+ALGORITHM: Final = "spectra-2"
 """Part of every key and of every recipe; changes whenever `column_rings` or `spectrum` gives other numbers."""
 _ENERGIES, _CONVERGENCES = 7, 5
 """Nodes of the grid for interpolation: errors stay below 0.1 % of a kernel's peak."""
@@ -74,8 +78,44 @@ Progress = Callable[[int, int], None]
 """Called with how many kernels are at hand, and how many there will be."""
 
 
-def needed(catalogue: Catalogue, prior: ImagingPrior | None) -> dict[str, Any]:
-    """Return what a library for a catalogue holds: as ``library.json`` says it."""
+class LibraryRecord(BaseModel):
+    """``library.json``: what a kernel library holds, and all that its kernels depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+    schema_: Literal["micrographia/kernel-library/1"] = Field(alias="schema", default=SCHEMA)
+    algorithm: str = Field(default=ALGORITHM, description="Changes whenever kernels do")
+    columns: tuple[tuple[tuple[str, float], ...], ...] = Field(
+        description="Chemical symbol and height [Å] of each atom of each column, in the order of the beam"
+    )
+    vibration_A: tuple[tuple[float, ...], ...] = Field(
+        description="Root mean square displacement of the same atoms along one axis [Å]"
+    )
+    probes: tuple[Probe, ...] = Field(description="The catalogue's probes, then the nodes of the grid")
+    grid: tuple[tuple[float, ...], tuple[float, ...]] | None = Field(
+        description="Energies [keV] and convergence angles [mrad] between which kernels can be interpolated"
+    )
+    beyond_mrad: tuple[float, ...] = Field(
+        default=tuple(BEYOND_MRAD.tolist()),
+        description="Angles from the direct beam's edge outwards from which scattering is summed up [mrad]",
+    )
+    nodes: int = Field(default=NODES, description="Number of spatial frequencies, Gauss-Legendre nodes")
+
+    def known_columns(self) -> tuple[Column, ...]:
+        """Return the columns."""
+        return tuple(Column(atoms=atoms) for atoms in self.columns)
+
+
+def needed(catalogue: Catalogue, prior: ImagingPrior | None) -> LibraryRecord:
+    """Return what a library for a catalogue, and for a prior, holds.
+
+    Raises
+    ------
+    ContextError
+        A detector of the catalogue reaches farther out than kernels are kept.
+    """
+    for condition in catalogue.conditions:
+        detector_weights(condition.convergence_mrad, condition.collection_mrad)
     wanted = dict.fromkeys(c for compound in catalogue.compounds for c in columns(compound).values() if c.atoms)
     probes = list(dict.fromkeys(condition.probe for condition in catalogue.conditions))
     grid = None
@@ -85,16 +125,12 @@ def needed(catalogue: Catalogue, prior: ImagingPrior | None) -> dict[str, Any]:
             _nodes_between(prior.convergence_mrad, _CONVERGENCES),
         )
         probes += [Probe(energy_kev=e, convergence_mrad=a) for e in grid[0] for a in grid[1]]
-    return {
-        "schema": SCHEMA,
-        "algorithm": ALGORITHM,
-        "columns": [[list(atom) for atom in column.atoms] for column in wanted],
-        "vibration_A": [displacements_A((s for s, _ in c.atoms), VIBRATION_A) for c in wanted],
-        "probes": [asdict(probe) for probe in probes],
-        "grid": grid,
-        "beyond_mrad": BEYOND_MRAD.tolist(),
-        "nodes": NODES,
-    }
+    return LibraryRecord(
+        columns=tuple(column.atoms for column in wanted),
+        vibration_A=tuple(displacements_A((s for s, _ in c.atoms), VIBRATION_A) for c in wanted),
+        probes=tuple(probes),
+        grid=grid,
+    )
 
 
 def build_library(
@@ -135,27 +171,28 @@ def build_library(
     Kernels are kept one by one in the folder's ``parts``, each written beside and renamed, until all are there: an
     interrupted run goes on where it was. A folder that is complete already is left as it is.
     """
-    content = json.loads(json.dumps(needed(catalogue, prior)))
-    key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    folder = out if out is not None else kernel_cache().parent / "libraries" / key
-    recipe = folder / "library.json"
+    record = needed(catalogue, prior)
+    text = record.model_dump_json(indent=1)
+    folder = out or kernel_cache().parent / "libraries" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    parts = folder / "parts"
     try:
-        if recipe.is_file():
-            if json.loads(recipe.read_text(encoding="utf-8")) != content:
+        if (folder / RECORD).is_file():
+            if (folder / RECORD).read_text(encoding="utf-8") != text:
                 raise OutputError(f"{folder} holds the library of another catalogue or version; give another folder")
-        elif folder.exists() and (not folder.is_dir() or any(p.name != "parts" for p in folder.iterdir())):
+            if (folder / SPECTRA).is_file():
+                return folder
+        elif folder.exists() and (not folder.is_dir() or any(p != parts for p in folder.iterdir())):
             raise OutputError(f"{folder} is there already and is not a kernel library; give another folder")
-        if (folder / "spectra.npy").is_file() and recipe.is_file():
-            return folder
-        parts = folder / "parts"
         parts.mkdir(parents=True, exist_ok=True)
-        _write(recipe, json.dumps(content, indent=1).encode())
-        _compute(content, parts, workers=workers or usable_cores(), progress=progress)
-        _assemble(content, parts, folder / "spectra.npy")
+        with _in_place_of(folder / RECORD, parts) as file:
+            file.write(text.encode())
+        _compute(record, parts, workers=workers or usable_cores(), progress=progress)
+        _assemble(record, parts, folder / SPECTRA)
         shutil.rmtree(parts)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise OutputError(
-            f"cannot write the kernel library {folder}: {error}; mend it or give another folder"
+            f"cannot write the kernel library {folder} ({error.strerror or error}); make room or give another folder, "
+            "then give the same command again to go on"
         ) from error
     return folder
 
@@ -171,23 +208,23 @@ def read_library(folder: Path) -> KernelLibrary:
     Raises
     ------
     ReadError
-        The folder is no library, is unfinished, or is damaged.
+        The folder is no library, is unfinished, is damaged, or is of another version.
     """
     try:
-        content = json.loads((folder / "library.json").read_text(encoding="utf-8"))
-        spectra = np.load(folder / "spectra.npy", mmap_mode="r", allow_pickle=False)
+        record = LibraryRecord.model_validate_json((folder / RECORD).read_text(encoding="utf-8"))
+        spectra = np.load(folder / SPECTRA, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise ReadError(
             f"{folder} is not a finished kernel library; make one with: micrographia simulate catalogue --out {folder}"
         ) from None
-    except (OSError, ValueError) as error:
-        raise ReadError(f"the kernel library {folder} is damaged ({error}); remove it and make it again") from error
-    if content.get("schema") != SCHEMA or content.get("algorithm") != ALGORITHM:
-        raise ReadError(f"{folder} was made by another version of Micrographia; make the library again")
-    found_columns, probes, grid = _parsed(content)
-    if spectra.shape != (len(probes), len(found_columns), BEYOND_MRAD.size, NODES):
-        raise ReadError(f"the kernel library {folder} is damaged (its shape is {spectra.shape}); make it again")
-    return KernelLibrary(columns=found_columns, probes=probes, grid=grid, spectra=spectra)
+    except (OSError, ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise ReadError(f"the kernel library {folder} is damaged ({reason}); remove it and make it again") from error
+    if (record.algorithm, record.beyond_mrad, record.nodes) != (ALGORITHM, tuple(BEYOND_MRAD.tolist()), NODES):
+        raise ReadError(f"{folder} was made by another version of Micrographia; remove it and make it again")
+    if spectra.shape != _shape(record):
+        raise ReadError(f"the kernel library {folder} is damaged (shape {spectra.shape}); remove it and make it again")
+    return KernelLibrary(columns=record.known_columns(), probes=record.probes, grid=record.grid, spectra=spectra)
 
 
 def role_spectra(
@@ -315,32 +352,23 @@ def _ends(nodes: Float[np.ndarray, " node"]) -> tuple[float, float]:
     return float(np.exp(middle - half)), float(np.exp(middle + half))
 
 
-def _parsed(
-    content: dict[str, Any],
-) -> tuple[tuple[Column, ...], tuple[Probe, ...], tuple[tuple[float, ...], tuple[float, ...]] | None]:
-    grid = content["grid"]
-    return (
-        tuple(Column(atoms=tuple((s, z) for s, z in atoms)) for atoms in content["columns"]),
-        tuple(Probe(**probe) for probe in content["probes"]),
-        None if grid is None else (tuple(grid[0]), tuple(grid[1])),
-    )
+def _shape(record: LibraryRecord) -> tuple[int, ...]:
+    return (len(record.probes), len(record.columns), BEYOND_MRAD.size, NODES)
 
 
 def _part(parts: Path, column: Column, probe: Probe) -> Path:
     return parts / f"{hashlib.sha256(f'{column!r}|{probe!r}'.encode()).hexdigest()[:24]}.npy"
 
 
-def _compute(content: dict[str, Any], parts: Path, *, workers: int, progress: Progress | None) -> None:
-    known, probes, _ = _parsed(content)
+def _compute(record: LibraryRecord, parts: Path, *, workers: int, progress: Progress | None) -> None:
+    known, probes = record.known_columns(), record.probes
     total = len(known) * len(probes)
     # Columns of one probe share its tables, so they are done together, a few at a time.
     missing = []
     for probe in probes:
-        wanted = tuple(c for c in known if not _part(parts, c, probe).is_file())
+        wanted = tuple(c for c in known if not _is_whole(_part(parts, c, probe)))
         missing += [(parts, probe, wanted[n : n + _AT_ONCE]) for n in range(0, len(wanted), _AT_ONCE)]
     done = total - sum(len(some) for *_, some in missing)
-    if progress is not None:
-        progress(done, total)
 
     def tell(finished: int) -> None:
         nonlocal done
@@ -348,6 +376,7 @@ def _compute(content: dict[str, Any], parts: Path, *, workers: int, progress: Pr
         if progress is not None:
             progress(done, total)
 
+    tell(0)
     if workers == 1:
         for job in missing:
             tell(_compute_some(job))
@@ -362,32 +391,36 @@ def _compute_some(job: tuple[Path, Probe, tuple[Column, ...]]) -> int:
     with threadpool_limits(limits=1):
         for column in some:
             found = spectrum(column_rings(column, probe, vibration_A=VIBRATION_A), probe)
-            path = _part(parts, column, probe)
-            with tempfile.NamedTemporaryFile(dir=parts, suffix=".partial", delete=False) as draft:
-                try:
-                    np.save(draft, found)
-                    Path(draft.name).replace(path)
-                finally:
-                    with suppress(FileNotFoundError):
-                        Path(draft.name).unlink()
+            with _in_place_of(_part(parts, column, probe), parts) as file:
+                np.save(file, found)
     return len(some)
 
 
-def _assemble(content: dict[str, Any], parts: Path, path: Path) -> None:
-    known, probes, _ = _parsed(content)
+def _is_whole(part: Path) -> bool:
+    try:
+        return bool(np.load(part, mmap_mode="r", allow_pickle=False).shape == (BEYOND_MRAD.size, NODES))
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _assemble(record: LibraryRecord, parts: Path, path: Path) -> None:
     draft = parts / "spectra.partial"
-    stack = np.lib.format.open_memmap(
-        draft, mode="w+", dtype=np.float32, shape=(len(probes), len(known), BEYOND_MRAD.size, NODES)
-    )
-    for p, probe in enumerate(probes):
-        for c, column in enumerate(known):
+    stack = np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=_shape(record))
+    for p, probe in enumerate(record.probes):
+        for c, column in enumerate(record.known_columns()):
             stack[p, c] = np.load(_part(parts, column, probe), allow_pickle=False)
     stack.flush()
     del stack
     draft.replace(path)
 
 
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.partial")
-    draft.write_bytes(content)
-    draft.replace(path)
+@contextmanager
+def _in_place_of(path: Path, folder: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write in a folder; it takes its place once it is whole."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as draft:
+        try:
+            yield draft
+            draft.flush()
+            Path(draft.name).replace(path)
+        finally:
+            Path(draft.name).unlink(missing_ok=True)

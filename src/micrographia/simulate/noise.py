@@ -49,7 +49,8 @@ def bits(seed: np.uint64, counter: int) -> np.uint64:
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
 def uniform(seed: np.uint64, counter: int) -> float:
     """Return a number uniform between 0 and 1, both excluded: number ``counter`` of the stream ``seed``."""
-    number: float = (np.float64(bits(seed, counter) >> np.uint64(11)) + 0.5) / 9007199254740992.0
+    word: np.uint64 = bits(seed, counter) >> np.uint64(11)
+    number: float = (float(word) + 0.5) / 9007199254740992.0
     return number
 
 
@@ -57,10 +58,9 @@ def uniform(seed: np.uint64, counter: int) -> float:
 def _tail(part: float) -> float:
     """Return the normal quantile of ``part / 4096`` for 0 < part < 1, within 5e-5 (Abramowitz and Stegun 26.2.23)."""
     t = np.sqrt(-2.0 * np.log(part / _CELLS))
-    return -(
-        t
-        - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1.0 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t)
-    )
+    above = 2.515517 + 0.802853 * t + 0.010328 * t * t
+    below = 1.0 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t
+    return float(above / below - t)
 
 
 @njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]

@@ -34,11 +34,25 @@ class Hypothetical:
         Site labels that occur in it, all equally likely.
     weight : float
         Its prior probability, up to a common factor; positive.
+
+    Raises
+    ------
+    ContextError
+        No label, one that is none of `ROLES`, or a weight that is not positive.
     """
 
     tables: Tables
     labels: tuple[str, ...]
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.labels or not set(self.labels) <= set(ROLES):
+            raise ContextError(
+                f"the labels of a context are {', '.join(self.labels) or 'none'}; "
+                f"accepted are some of {', '.join(ROLES)}"
+            )
+        if not 0 < self.weight < np.inf:
+            raise ContextError(f"the weight of a context is {self.weight:g}; accepted is a positive number")
 
 
 def label_posterior(
@@ -86,6 +100,61 @@ def label_posterior(
     ``p(label | patch) ~ sum_context p(context) p(label | context) p(patch | label, context)``; the last factor is
     `counting_log_likelihood`, `pattern_log_likelihood` or `reading_log_likelihood`.
     """
+    fits = log_likelihoods(
+        electrons, scene, contexts, true_a_A=true_a_A, dose_known=dose_known, sublattice_known=sublattice_known
+    )
+    return posterior(fits, contexts)
+
+
+def posterior(fits: Float[np.ndarray, "context role"], contexts: Sequence[Hypothetical]) -> Float[np.ndarray, " role"]:
+    """Return the posterior over labels that follows from `log_likelihoods`.
+
+    Parameters
+    ----------
+    fits : float array (context, role)
+        Log-likelihoods; minus infinity where a role is not in play.
+    contexts : sequence of Hypothetical
+        What they are of, in that order.
+
+    Raises
+    ------
+    ContextError
+        No label is in play at all.
+    """
+    if not np.isfinite(fits).any():
+        raise ContextError("no context has a label for this site; give at least one that has")
+    weight = np.array([context.weight / len(context.labels) for context in contexts])
+    logs = fits + np.log(weight)[:, None]
+    probability: Float[np.ndarray, " role"] = np.exp(logs - logsumexp(logs)).sum(axis=0)
+    return probability
+
+
+def log_likelihoods(
+    electrons: Float[np.ndarray, "channel height width"],
+    scene: np.void,
+    contexts: Sequence[Hypothetical],
+    *,
+    true_a_A: float,
+    dose_known: bool = True,
+    sublattice_known: bool = False,
+) -> Float[np.ndarray, "context role"]:
+    """Return how well every label in every context accounts for a patch.
+
+    Parameters
+    ----------
+    electrons, scene, contexts, true_a_A, dose_known, sublattice_known
+        As for `label_posterior`.
+
+    Returns
+    -------
+    float array (context, role)
+        Log-likelihood, up to a constant of the patch; minus infinity where a role is not in play.
+
+    Raises
+    ------
+    ContextError
+        As for `label_posterior`.
+    """
     if not sublattice_known and scene["defect_fraction"] > 0:
         raise ContextError(
             "the site's sublattice is unknown and its neighbours have defects; set sublattice_known or no defects"
@@ -97,9 +166,13 @@ def label_posterior(
     dose = float(scene["electrons_per_px"])
     expected = np.empty(electrons.shape, dtype=np.float32)
     observed = np.ascontiguousarray(electrons, dtype=np.float64)
-    weights: list[float] = []
-    roles: list[int] = []
-    for context in contexts:
+    fits = np.full((len(contexts), len(ROLES)), -np.inf)
+    for n, context in enumerate(contexts):
+        if context.tables.mean.size != len(electrons):
+            raise ContextError(
+                f"the patch has {len(electrons)} channels, context {n + 1} has {context.tables.mean.size}; "
+                "give contexts with the patch's detectors"
+            )
         scale = context.tables.a_A / true_a_A
         laid = np.array([scene])
         laid["pixel_A"] *= scale
@@ -120,12 +193,8 @@ def label_posterior(
                 fit = counting_log_likelihood(observed, expected * np.float32(dose))
             else:
                 fit = pattern_log_likelihood(observed, expected)
-            weights.append(np.log(context.weight / len(context.labels)) + fit)
-            roles.append(role)
-    if not weights:
-        raise ContextError("no context has a label for this site; give at least one that has")
-    probability = np.exp(np.array(weights) - logsumexp(weights))
-    return np.bincount(roles, probability, minlength=len(ROLES))
+            fits[n, role] = fit
+    return fits
 
 
 def entropy_nats(probability: Float[np.ndarray, "*many label"]) -> Float[np.ndarray, "*many"]:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt16
 from threadpoolctl import threadpool_limits
 
-from micrographia.errors import ContextError
+from micrographia.errors import ContextError, InputError
 from micrographia.simulate.catalogue import Catalogue, Compound, Condition, labels
 from micrographia.simulate.library import ALGORITHM, KernelLibrary, Progress, build_library, read_library, role_tables
 from micrographia.simulate.prior import Imaging, ImagingPrior, Range, draw_exposures, draw_imaging
@@ -199,8 +199,15 @@ class PatchRecipe:
         Parameters
         ----------
         first, count : int
-            First group, and number of groups, 1 or more.
+            First group, from 0, and number of groups, 1 or more.
+
+        Raises
+        ------
+        InputError
+            Other numbers.
         """
+        if first < 0 or count < 1:
+            raise InputError(f"{count} groups from group {first} on were asked for; accepted is 1 or more, from 0 on")
         library = _read_once(self.library)
         shape = (count, GROUP, self.channels, self.size_px, self.size_px)
         levels, clean = np.empty(shape, dtype=np.uint16), np.empty(shape if self.clean else (1, *shape[1:]), np.float32)

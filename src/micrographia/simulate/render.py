@@ -138,6 +138,8 @@ def _add_series(
 ) -> None:
     """Add the pristine lattice; rows and columns of the scan give the two parts of each pixel's cell coordinates."""
     height, width = signal.shape
+    if h.size == 0:  # a beam so narrow that it transfers no reflection
+        return
     reach_h, reach_k = np.abs(h).max(), np.abs(k).max()
     row_h, row_k = _powers(x_cell[0], reach_h), _powers(x_cell[1], reach_k)
     column_h, column_k = _powers(y_cell[0], reach_h), _powers(y_cell[1], reach_k)
@@ -198,9 +200,12 @@ def _add_round(
         if rest <= 0:
             continue
         shift, half, dy2 = row_x_A[row] - x_A, np.sqrt(rest), dy * dy
-        # One column more on either side: flyback makes them a little uneven.
-        first = max(0, int((-half - shift - column_x_A[0]) / pixel_A) - 1)
-        end = min(width, int((half - shift - column_x_A[0]) / pixel_A) + 3)
+        first = min(max(0, int((-half - shift - column_x_A[0]) / pixel_A)), width)
+        end = min(max(0, int((half - shift - column_x_A[0]) / pixel_A) + 1), width)
+        while first > 0 and column_x_A[first - 1] + shift > -half:  # flyback makes columns uneven
+            first -= 1
+        while end < width and column_x_A[end] + shift < half:
+            end += 1
         for column in range(first, end):  # apart from the look-up, so that it vectorises
             dx = column_x_A[column] + shift
             position = min(np.sqrt(dx * dx + dy2) * steps_per_A, last)
@@ -361,7 +366,7 @@ def expected_signal(
     drift_rows(scene.drift_y_px, row_y)
     jitter_rows(scene.row_jitter_px, mixed(scene.seed + np.uint64(1)), row_x)
     jitter_rows(scene.row_jitter_px, mixed(scene.seed + np.uint64(2)), row_y)
-    flyback_columns(scene.flyback_px, scene.flyback_recovery_px, scene.first_column_px, column_x)
+    flyback_columns(scene.flyback_px, scene.flyback_recovery_px, scene.first_column_px - margin, column_x)
     for row in range(height):
         row_y[row] += row - height // 2 - scene.offset_y_px
     for column in range(width):
@@ -448,7 +453,8 @@ def recorded(
         brightest = 1.1 * electrons.max() + 8.0 * scene.read_noise_e
         while brightest / level > 65000.0:
             level *= 2.0
-        zero = np.ceil(8.0 * scene.read_noise_e / level)
+        # Below zero only by the detector's own noise: n electrons read n - 8 spread sqrt(n), at least -16 spread^2.
+        zero = np.ceil((8.0 * scene.read_noise_e + 16.0 * scene.pulse_spread**2) / level)
         scale[channel, 0], scale[channel, 1] = level, zero
         digitised(electrons, level, zero, out[channel].reshape(pixels))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -12,8 +13,19 @@ from numba import njit, prange
 from micrographia.context import Angles, Context
 from micrographia.errors import ContextError
 from micrographia.micrograph import Micrograph, Provenance
+from micrographia.simulate.aberrations import Aberrations
 from micrographia.simulate.column import Column, Probe
+from micrographia.simulate.faults import (
+    DWELL_MARGIN_PX,
+    FAULTLESS,
+    ScanFaults,
+    dwelled,
+    probe_path,
+    with_haze,
+)
 from micrographia.simulate.kernels import TABLE_STEP_A, cached_rings, detector_table, empty_beam, ring_weights
+from micrographia.simulate.noise import read_out
+from micrographia.simulate.planes import plane_spline, spline_step_A, superpose_planes
 from micrographia.simulate.specimen import Specimen
 from micrographia.simulate.vibration import VIBRATION_A, displacements_A
 
@@ -21,7 +33,7 @@ Progress = Callable[[int, int], None]
 """Called with how many steps are done, and how many there are."""
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def superpose(
     x_px: Float[np.ndarray, " site"],
     y_px: Float[np.ndarray, " site"],
@@ -54,26 +66,63 @@ def superpose(
     float array (height, width)
         In the units of ``tables``.
     """
+    still = np.zeros(height)
+    image: Float[np.ndarray, "height width"] = superpose_along(
+        x_px, y_px, kind, weight, tables, pixel_A, still, still, np.zeros(width)
+    )
+    return image
+
+
+@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+def superpose_along(
+    x_px: Float[np.ndarray, " site"],
+    y_px: Float[np.ndarray, " site"],
+    kind: Int[np.ndarray, " site"],
+    weight: Float[np.ndarray, " site"],
+    tables: Float[np.ndarray, "kind radius"],
+    pixel_A: float,
+    row_x_px: Float[np.ndarray, " height"],
+    row_y_px: Float[np.ndarray, " height"],
+    column_x_px: Float[np.ndarray, " width"],
+) -> Float[np.ndarray, "height width"]:
+    """Return the sum of round kernels centred on sites, as a probe off its path sees them.
+
+    Parameters
+    ----------
+    x_px, y_px, kind, weight, tables, pixel_A
+        As for `superpose`.
+    row_x_px, row_y_px, column_x_px : float array
+        As in `ProbePath`; give the size of the scan.
+
+    Returns
+    -------
+    float array (height, width)
+        In the units of ``tables``.
+    """
+    height, width = row_x_px.size, column_x_px.size
     image = np.zeros((height, width))
     reach_A = (tables.shape[1] - 1) * TABLE_STEP_A
     reach_px = reach_A / pixel_A
+    least, most = column_x_px.min(), column_x_px.max()
     order = np.argsort(y_px)
     sorted_y = y_px[order]
     for row in prange(height):
-        first = np.searchsorted(sorted_y, row - reach_px)
-        last = np.searchsorted(sorted_y, row + reach_px)
+        y = row + row_y_px[row]
+        first = np.searchsorted(sorted_y, y - reach_px)
+        last = np.searchsorted(sorted_y, y + reach_px)
         for n in range(first, last):
             site = order[n]
-            dy = (row - y_px[site]) * pixel_A
+            dy = (y - y_px[site]) * pixel_A
             half = np.sqrt(max(reach_A**2 - dy**2, 0.0)) / pixel_A
-            for col in range(max(0, int(np.ceil(x_px[site] - half))), min(width, int(x_px[site] + half) + 1)):
-                dx = (col - x_px[site]) * pixel_A
+            table, factor = tables[kind[site]], weight[site]
+            x = x_px[site] - row_x_px[row]
+            for col in range(max(0, int(np.ceil(x - half - most))), min(width, int(x + half - least) + 1)):
+                dx = (col + column_x_px[col] - x) * pixel_A
                 position = np.sqrt(dx * dx + dy * dy) / TABLE_STEP_A
                 index = int(position)
-                if index + 1 < tables.shape[1]:
+                if index + 1 < table.size:
                     part = position - index
-                    table = tables[kind[site]]
-                    image[row, col] += weight[site] * ((1 - part) * table[index] + part * table[index + 1])
+                    image[row, col] += factor * ((1 - part) * table[index] + part * table[index + 1])
     return image
 
 
@@ -87,6 +136,8 @@ def simulate_scan(
     vibration_A: float | Mapping[str, float] = VIBRATION_A,
     dose_e_per_A2: float | None = None,
     rng: np.random.Generator | None = None,
+    aberrations: Aberrations | None = None,
+    faults: ScanFaults = FAULTLESS,
     progress: Progress | None = None,
 ) -> Micrograph:
     """Simulate a scan by superposing column kernels.
@@ -110,6 +161,12 @@ def simulate_scan(
         Dose [e/Å²] for Poisson noise; None gives a noise-free scan.
     rng : numpy Generator, optional
         Needed with a dose.
+    aberrations : Aberrations, optional
+        All aberrations of the probe, whose own must then be 0. Those that are not round take dark-field detectors,
+        and 1 to 5 s for each column of the specimen and detector.
+    faults : ScanFaults
+        What goes wrong during the scan; by default nothing. The specimen should go on past the field by
+        ``faults.reach_A`` more than without.
     progress : callable, optional
         Called with the number of kernels at hand, and of all.
 
@@ -121,7 +178,8 @@ def simulate_scan(
     Raises
     ------
     ContextError
-        A dose without an ``rng``, a value out of range, no detector, or a field without area.
+        A dose without an ``rng``, a value out of range, no detector, a field without area, aberrations given twice or
+        with a bright-field detector, or detector noise without a dose.
 
     Examples
     --------
@@ -132,6 +190,15 @@ def simulate_scan(
     >>> scan.frames.shape
     (2, 58, 50)
     """
+    if aberrations is not None:
+        if probe.defocus_A or probe.cs_mm:
+            raise ContextError(
+                f"aberrations are given, and the probe has a defocus of {probe.defocus_A:g} Å and a Cs of "
+                f"{probe.cs_mm:g} mm besides; give them all in aberrations"
+            )
+        probe = replace(probe, defocus_A=aberrations.defocus_A, cs_mm=aberrations.cs_mm)
+    if dose_e_per_A2 is None and (faults.pulse_spread or faults.read_noise_e):
+        raise ContextError("pulse spread and read noise belong to counted electrons; give a dose as well")
     context = scan_context(
         probe,
         collection_mrad=collection_mrad,
@@ -141,29 +208,53 @@ def simulate_scan(
         dose_e_per_A2=dose_e_per_A2,
         rng=rng,
     )
-    pixel_A = 10 * pixel_size_nm
+    pixel_A, source_sigma_A = 10 * pixel_size_nm, 10 * source_sigma_nm
     height, width = scan_shape(specimen, pixel_A)
+    margin_px = DWELL_MARGIN_PX if faults.dwell_travel else 0
+    path = probe_path(faults, height=height, width=width, pixel_A=pixel_A, margin_px=margin_px)
     kinds, kind = np.unique(specimen.kind, return_inverse=True)
     columns = [specimen.columns[k] for k in kinds] or [Column(atoms=())]
-    rings = []
-    for n, column in enumerate(columns):
-        rings.append(cached_rings(column, probe, vibration_A=vibration_A))
-        if progress is not None:
-            progress(n + 1, len(columns))
+    x_px, y_px = specimen.x_A / pixel_A + margin_px, specimen.y_A / pixel_A
+    if aberrations is None or aberrations.is_round:
+        rings = []
+        for n, column in enumerate(columns):
+            rings.append(cached_rings(column, probe, vibration_A=vibration_A))
+            if progress is not None:
+                progress(n + 1, len(columns))
     signals = np.empty((len(collection_mrad), height, width), dtype=np.float32)
     for channel, angles in enumerate(collection_mrad):
-        tables = np.array([detector_table(k, angles, source_sigma_A=10 * source_sigma_nm) for k in rings])
-        signals[channel] = empty_beam(probe, angles) + superpose(
-            specimen.x_A / pixel_A,
-            specimen.y_A / pixel_A,
-            kind,
-            np.ones(kind.size),
-            tables,
-            pixel_A,
-            height,
-            width,
-        )
-    return finished_scan(signals, context, pixel_size_nm=pixel_size_nm, rng=rng, made_by="micrographia.simulate")
+        if aberrations is None or aberrations.is_round:
+            tables = np.array([detector_table(k, angles, source_sigma_A=source_sigma_A) for k in rings])
+            weight = np.ones(kind.size)
+            signal = empty_beam(probe, angles) + superpose_along(x_px, y_px, kind, weight, tables, pixel_A, *path)
+        else:
+            splines = []
+            for n, column in enumerate(columns):
+                splines.append(
+                    plane_spline(
+                        column,
+                        probe,
+                        aberrations,
+                        collection_mrad=angles,
+                        source_sigma_A=source_sigma_A,
+                        vibration_A=vibration_A,
+                    )
+                )
+                if progress is not None:
+                    progress(channel * len(columns) + n + 1, len(collection_mrad) * len(columns))
+            signal = superpose_planes(x_px, y_px, kind, np.array(splines), spline_step_A(probe), pixel_A, *path)
+        signals[channel] = dwelled(signal, faults) if margin_px else signal
+        if faults.haze:
+            signals[channel] = with_haze(signals[channel], faults, pixel_A=pixel_A)
+    return finished_scan(
+        signals,
+        context,
+        pixel_size_nm=pixel_size_nm,
+        rng=rng,
+        made_by="micrographia.simulate",
+        pulse_spread=faults.pulse_spread,
+        read_noise_e=faults.read_noise_e,
+    )
 
 
 def scan_context(
@@ -237,6 +328,8 @@ def finished_scan(
     pixel_size_nm: float,
     rng: np.random.Generator | None,
     made_by: str,
+    pulse_spread: float = 0.0,
+    read_noise_e: float = 0.0,
 ) -> Micrograph:
     """Return a micrograph of simulated signals, with the noise of the context's dose if it has one.
 
@@ -252,11 +345,24 @@ def finished_scan(
         Draws the noise.
     made_by : str
         The program, for the provenance.
+    pulse_spread, read_noise_e : float
+        As in `ScanFaults`; without a dose of no effect.
     """
     dose = context.dose_e_per_A2
     if dose is not None:
         electrons_per_px = dose * (10 * pixel_size_nm) ** 2
-        signals = np.stack([with_dose(s, electrons_per_px=electrons_per_px, rng=rng) for s in signals])
+        signals = np.stack(
+            [
+                with_dose(
+                    signal,
+                    electrons_per_px=electrons_per_px,
+                    rng=rng,
+                    pulse_spread=pulse_spread,
+                    read_noise_e=read_noise_e,
+                )
+                for signal in signals
+            ]
+        )
     software = f"micrographia {version('micrographia')}"
     return Micrograph(
         frames=signals.astype(np.float32),
@@ -268,7 +374,12 @@ def finished_scan(
 
 
 def with_dose(
-    signal: Float[np.ndarray, "height width"], *, electrons_per_px: float, rng: np.random.Generator | None
+    signal: Float[np.ndarray, "height width"],
+    *,
+    electrons_per_px: float,
+    rng: np.random.Generator | None,
+    pulse_spread: float = 0.0,
+    read_noise_e: float = 0.0,
 ) -> Float[np.ndarray, "height width"]:
     """Return a noisy image of a finite dose: Poisson counts of the detected electrons, as fractions of the beam.
 
@@ -279,7 +390,9 @@ def with_dose(
     electrons_per_px : float
         Electrons that hit the specimen within one pixel.
     rng : numpy Generator
-        Draws the counts.
+        Draws the counts, and the detector's noise if it has any.
+    pulse_spread, read_noise_e : float
+        The detector's noise, as for `read_out`.
 
     Raises
     ------
@@ -289,4 +402,8 @@ def with_dose(
     if rng is None:
         raise ContextError("a dose was given without a random generator; pass rng=numpy.random.default_rng(seed)")
     counts: Float[np.ndarray, "height width"] = rng.poisson(np.clip(signal, 0, None) * electrons_per_px)
+    if pulse_spread or read_noise_e:
+        electrons = counts.astype(np.float32).ravel()
+        read_out(electrons, pulse_spread, read_noise_e, rng.integers(2**64, dtype=np.uint64))
+        counts = electrons.reshape(signal.shape).astype(float)
     return counts / electrons_per_px

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from ase import Atoms
@@ -16,10 +17,14 @@ from scipy.spatial import cKDTree
 from micrographia.errors import StructureError
 from micrographia.findings import SUBLATTICE
 from micrographia.simulate.column import Column
+from micrographia.simulate.effects import RELAXATION
 from micrographia.simulate.hosts import Host, hypotheses
+from micrographia.simulate.render import ROLES
 
 _SAME_COLUMN_A = 0.05
 """Atoms whose projections lie closer than this [Å] scatter as one column."""
+_NEIGHBOURS: Final = 1.2
+"""Sites of the other sublattice up to this many bond lengths away are a site's neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +149,65 @@ def monolayer(
         width_A=width_A,
         height_A=height_A,
     )
+
+
+def relaxed(specimen: Specimen, push_A: float) -> Specimen:
+    """Return a monolayer whose defects push their nearest neighbours away.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        From `monolayer`: every site has a label.
+    push_A : float
+        How far an empty site, or a metal atom in a chalcogen's place, pushes each of its neighbours [Å]; half as far
+        for one chalcogen missing and for substitutes; negative pulls them in.
+
+    Raises
+    ------
+    StructureError
+        Sites without a label, or a push of half a bond or more.
+
+    Notes
+    -----
+    Pushes go straight away from the defect, as far as `RELAXATION` has it, and add up; all distances are those of the
+    unrelaxed lattice. Empty sites stay where they are, for nothing there moves.
+
+    Examples
+    --------
+    >>> from micrographia.simulate.hosts import host
+    >>> rng = np.random.default_rng(0)
+    >>> field = monolayer(host("WSe2"), width_A=40, height_A=40, fractions={"V_X2": 0.01}, rng=rng)
+    >>> moved = np.hypot(relaxed(field, 0.1).x_A - field.x_A, relaxed(field, 0.1).y_A - field.y_A)
+    >>> sorted(set(moved.round(3).tolist()))
+    [0.0, 0.1]
+    """
+    if unknown := set(specimen.label.tolist()) - set(ROLES):
+        raise StructureError(
+            f"a site's label is {min(unknown)!r}, so that it is not known what pushes what; accepted is a specimen "
+            f"from monolayer, whose labels are among {', '.join(ROLES)}"
+        )
+    xy = np.stack([specimen.x_A, specimen.y_A], axis=1)
+    metal = np.array([SUBLATTICE[label] == "M" for label in specimen.label], dtype=bool)
+    if push_A == 0 or not (metal.any() and not metal.all()):
+        return specimen
+    trees = {side: cKDTree(xy[metal == side]) for side in (True, False)}
+    bond_A = float(np.median(trees[True].query(xy[~metal])[0]))
+    if not abs(push_A) < bond_A / 2:
+        raise StructureError(
+            f"defects would push their neighbours by {push_A:g} Å; "
+            f"accepted is less than half a bond, {bond_A / 2:.2f} Å"
+        )
+    strength = RELAXATION[[ROLES.index(label) for label in specimen.label]]
+    occupied = np.array([bool(column.atoms) for column in specimen.columns])[specimen.kind]
+    moved = xy.copy()
+    for side, tree in trees.items():
+        here = np.flatnonzero(metal == side)
+        pushing = np.flatnonzero((metal != side) & (strength != 0))
+        for defect, near in zip(pushing, tree.query_ball_point(xy[pushing], _NEIGHBOURS * bond_A), strict=True):
+            pushed = here[near][occupied[here[near]]]
+            away = xy[pushed] - xy[defect]
+            moved[pushed] += push_A * strength[defect] * away / np.linalg.norm(away, axis=1, keepdims=True)
+    return replace(specimen, x_A=moved[:, 0], y_A=moved[:, 1])
 
 
 def cell(material: Host, repeats: tuple[int, int]) -> Atoms:
