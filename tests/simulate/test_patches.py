@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, kstest
 
-from micrographia.errors import ContextError, ReadError
+from micrographia.errors import ContextError, InputError, ReadError
 from micrographia.simulate.catalogue import labels
 from micrographia.simulate.library import needed, role_tables
 from micrographia.simulate.patches import GROUP, IDEAL, PatchRecipe, Realism, recipe

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from micrographia.context import Angles
     from micrographia.micrograph import Micrograph
     from micrographia.simulate import Specimen
+    from micrographia.simulate.aberrations import Aberrations
+    from micrographia.simulate.faults import ScanFaults
 
 simulate = typer.Typer(help="Simulate scans whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
@@ -135,9 +138,11 @@ def scan(
     Where the probe strays, x_px and y_px are where a site shows.
     A structure repeats periodically past its cell's edges.
     """
-    from micrographia.simulate import Probe, multislice_scan, simulate_scan, with_images
-    from micrographia.simulate.aberrations import Aberrations
+    from micrographia.simulate import Probe, monolayer, multislice_scan, simulate_scan
+    from micrographia.simulate import host as find_host
+    from micrographia.simulate.column import KERNEL_RADIUS_A
     from micrographia.simulate.faults import FAULTLESS, ScanFaults
+    from micrographia.simulate.specimen import relaxed
     from micrographia.simulate.vibration import VIBRATION_A
 
     _check_out(out)
@@ -147,7 +152,7 @@ def scan(
         raise InputError("give either --structure FILE or --host FORMULA, one of the two")
     if not 0 < pixel_size_nm < np.inf:
         raise ContextError(f"--pixel-size-nm is {pixel_size_nm:g}; accepted is a positive number")
-    drift_x_px, drift_y_px = _pair(drift_px, "--drift-px")
+    drift_x_px, drift_y_px = (0.0, 0.0) if drift_px is None else parse_pair(drift_px, option="--drift-px")
     faults = ScanFaults(
         drift_x_px=drift_x_px,
         drift_y_px=drift_y_px,
@@ -157,14 +162,16 @@ def scan(
         haze=haze,
         pulse_spread=pulse_spread,
         read_noise_e=read_noise_e,
-        seed=seed,
+        seed=int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]),
     )
     aberrations = _aberrations(defocus_nm, cs_mm, astigmatism2_nm, astigmatism3_nm, coma_nm)
     if method == "multislice":
-        _check_multislice(
-            ideal=faults == ScanFaults(seed=seed),
-            round_probe=aberrations.is_round,
-        )
+        if faults != replace(FAULTLESS, seed=faults.seed):
+            raise InputError(
+                "drift, jitter, flyback, dwell, haze and detector noise go with --method kernels; leave them out"
+            )
+        if not aberrations.is_round:
+            raise InputError("astigmatism and coma go with --method kernels; leave them out")
     told = Context(energy_kev=energy_kev, convergence_mrad=convergence_mrad, dose_e_per_A2=dose, origin="user")
     if structure is not None:
         for option, value in (("--dopant", dopant), ("--defect", defect), ("--size-nm", size_nm)):
@@ -172,19 +179,31 @@ def scan(
                 raise InputError(f"{option} goes with --host; a structure's atoms and field come from its file")
         if rotation_deg:
             raise InputError("--rotation-deg goes with --host; turn the structure in its file")
+        if relaxation_nm:
+            raise InputError("--relaxation-nm goes with --host; move the atoms of the structure in its file")
         specimen = _read_structure(structure)
         _check_size(specimen.width_A / 10, specimen.height_A / 10, pixel_size_nm, angles, method)
     else:
         width_nm, height_nm = (10.0, 10.0) if size_nm is None else parse_pair(size_nm, option="--size-nm")
         _check_size(width_nm, height_nm, pixel_size_nm, angles, method)
-        specimen = _monolayer(str(host), width_nm, height_nm, tuple(dopant or ()), defect or [], rotation_deg, rng)
+        specimen = monolayer(
+            find_host(str(host)),
+            width_A=10 * width_nm,
+            height_A=10 * height_nm,
+            dopants=tuple(dopant or ()),
+            fractions=_fractions(defect or []),
+            rotation_deg=rotation_deg,
+            margin_A=KERNEL_RADIUS_A + faults.reach_A(10 * height_nm),
+            rng=rng,
+        )
+        specimen = relaxed(specimen, 10 * relaxation_nm)
         told = told.updated(Context(host=host, dopants=tuple(dopant or ()), origin="user"))
-    probe = Probe(energy_kev=energy_kev, convergence_mrad=convergence_mrad, defocus_A=10 * defocus_nm)
+    probe = Probe(energy_kev=energy_kev, convergence_mrad=convergence_mrad)
     vibration_A = VIBRATION_A if vibration_nm is None else 10 * vibration_nm
     with _late_progress("kernels" if method == "kernels" else "wave functions") as tell:
         if method == "kernels":
             made = simulate_scan(
-                specimen if structure is None else with_images(specimen),
+                specimen if structure is None else _with_images(specimen, faults),
                 probe,
                 collection_mrad=angles,
                 pixel_size_nm=pixel_size_nm,
@@ -192,12 +211,14 @@ def scan(
                 vibration_A=vibration_A,
                 dose_e_per_A2=dose,
                 rng=rng,
+                aberrations=aberrations,
+                faults=faults,
                 progress=tell,
             )
         else:
             made = multislice_scan(
                 specimen,
-                probe,
+                replace(probe, defocus_A=aberrations.defocus_A, cs_mm=aberrations.cs_mm),
                 collection_mrad=angles,
                 pixel_size_nm=pixel_size_nm,
                 source_sigma_nm=source_size_nm,
@@ -207,7 +228,7 @@ def scan(
                 rng=rng,
                 progress=tell,
             )
-    _write(made, told, out, specimen if structure is None else None)
+    _write(made, told, out, specimen if structure is None else None, faults)
 
 
 def _check_out(out: Path) -> None:
@@ -260,25 +281,39 @@ def _read_structure(path: Path) -> Specimen:
     return from_atoms(atoms)
 
 
-def _monolayer(
-    formula: str,
-    width_nm: float,
-    height_nm: float,
-    dopants: tuple[str, ...],
-    defects: list[str],
-    rotation_deg: float,
-    rng: np.random.Generator,
-) -> Specimen:
-    from micrographia.simulate import host, monolayer
+def _with_images(specimen: Specimen, faults: ScanFaults) -> Specimen:
+    from micrographia.simulate import with_images
+    from micrographia.simulate.column import KERNEL_RADIUS_A
 
-    return monolayer(
-        host(formula),
-        width_A=10 * width_nm,
-        height_A=10 * height_nm,
-        dopants=dopants,
-        fractions=_fractions(defects),
-        rotation_deg=rotation_deg,
-        rng=rng,
+    return with_images(specimen, margin_A=KERNEL_RADIUS_A + faults.reach_A(specimen.height_A))
+
+
+def _aberrations(
+    defocus_nm: float,
+    cs_mm: float,
+    astigmatism2_nm: str | None,
+    astigmatism3_nm: str | None,
+    coma_nm: str | None,
+) -> Aberrations:
+    from micrographia.simulate.aberrations import Aberrations
+
+    (a2, a2_deg), (a3, a3_deg), (coma, coma_deg) = (
+        (0.0, 0.0) if text is None else parse_pair(text, option=option)
+        for text, option in (
+            (astigmatism2_nm, "--astigmatism2-nm"),
+            (astigmatism3_nm, "--astigmatism3-nm"),
+            (coma_nm, "--coma-nm"),
+        )
+    )
+    return Aberrations(
+        defocus_A=10 * defocus_nm,
+        cs_mm=cs_mm,
+        astigmatism2_A=10 * a2,
+        astigmatism2_deg=a2_deg,
+        astigmatism3_A=10 * a3,
+        astigmatism3_deg=a3_deg,
+        coma_A=10 * coma,
+        coma_deg=coma_deg,
     )
 
 
@@ -326,10 +361,8 @@ def _late_progress(unit: str) -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
-def _write(made: Micrograph, told: Context, out: Path, truth: Specimen | None) -> None:
+def _write(made: Micrograph, told: Context, out: Path, truth: Specimen | None, faults: ScanFaults) -> None:
     """Write the scan and, where it is known, the truth beside it: both or neither."""
-    from dataclasses import replace
-
     made = replace(made, context=made.context.updated(told))
     console = Console(highlight=False, emoji=False, soft_wrap=True)
     if truth is None:
@@ -341,7 +374,7 @@ def _write(made: Micrograph, told: Context, out: Path, truth: Specimen | None) -
         raise OutputError(f"cannot write {place}: it is a folder; remove it or give another name")
     draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}.partial")
     try:
-        _write_sites(truth, made, draft)
+        _write_sites(truth, made, faults, draft)
         write_micrograph(made, out)
         draft.replace(place)
     except OSError as error:
@@ -354,10 +387,12 @@ def _write(made: Micrograph, told: Context, out: Path, truth: Specimen | None) -
     console.print(str(place), markup=False)
 
 
-def _write_sites(truth: Specimen, made: Micrograph, path: Path) -> None:
+def _write_sites(truth: Specimen, made: Micrograph, faults: ScanFaults, path: Path) -> None:
+    from micrographia.simulate.faults import seen_px
+
     pixel_A = 10 * float(made.pixel_size_nm or np.nan)
-    x_px, y_px = truth.x_A / pixel_A, truth.y_A / pixel_A
     height, width = made.frames.shape[1:]
+    x_px, y_px = seen_px(faults, truth.x_A / pixel_A, truth.y_A / pixel_A, height=height, width=width, pixel_A=pixel_A)
     inside = (x_px >= -0.5) & (x_px < width - 0.5) & (y_px >= -0.5) & (y_px < height - 0.5)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)

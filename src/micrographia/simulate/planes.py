@@ -11,6 +11,7 @@ from numba import njit, prange
 from scipy.ndimage import spline_filter
 
 from micrographia.context import Angles
+from micrographia.errors import ContextError
 from micrographia.simulate.aberrations import Aberrations
 from micrographia.simulate.column import KERNEL_RADIUS_A, Column, Probe
 from micrographia.simulate.kernels2d import column_plane
@@ -18,6 +19,8 @@ from micrographia.simulate.potentials import wavelength_A
 
 _OVERSAMPLED: Final = 1.05
 """How much finer than the probe's band limit asks for a plane is computed."""
+_WIDEST_A: Final = 8.0
+"""Largest radius of the probe [Å] by geometrical optics that planes of 12 Å around a column hold."""
 _FINER: Final = 4
 """Steps of the splines in one step of the computed plane."""
 
@@ -76,7 +79,9 @@ def plane_spline(
 
     Raises
     ------
-    ContextError, StructureError
+    ContextError
+        As `column_plane`; or aberrations that spread the probe further than 8 Å.
+    StructureError
         As `column_plane`.
 
     Notes
@@ -84,6 +89,12 @@ def plane_spline(
     The plane becomes finer by its Fourier series, which errs by what is cut off at the edges, 1e-5 of the peak.
     It is computed anew each time: at 80 keV and 30 mrad in 1 to 3 s.
     """
+    spread_A = _spread_A(aberrations, probe.convergence_mrad)
+    if not spread_A <= _WIDEST_A:
+        raise ContextError(
+            f"the aberrations spread the probe over {spread_A:.3g} Å around its centre; accepted is at most "
+            f"{_WIDEST_A:g} Å: give smaller ones or a smaller convergence angle"
+        )
     step_A = _FINER * spline_step_A(probe)
     half = int(np.ceil(KERNEL_RADIUS_A / step_A)) + 1
     plane = column_plane(
@@ -111,6 +122,16 @@ def plane_spline(
     fine *= 0.5 * (1 + np.cos(np.pi * np.clip(radius_A - (KERNEL_RADIUS_A - 1), 0, 1)))
     coefficients: Float[np.ndarray, "y x"] = spline_filter(fine, order=3)
     return coefficients
+
+
+def _spread_A(aberrations: Aberrations, convergence_mrad: float) -> float:
+    """Return a bound on how far the rim's rays pass from the probe's centre: terms of the gradient of chi."""
+    a, alpha = aberrations, 1e-3 * convergence_mrad
+    return (
+        (abs(a.defocus_A) + abs(a.astigmatism2_A)) * alpha
+        + (abs(a.astigmatism3_A) + abs(a.coma_A)) * alpha**2
+        + 1e7 * abs(a.cs_mm) * alpha**3
+    )
 
 
 @njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]

@@ -23,6 +23,8 @@ from micrographia.simulate.render import ROLES
 
 _SAME_COLUMN_A = 0.05
 """Atoms whose projections lie closer than this [Å] scatter as one column."""
+_MARGIN_A: Final = 12.0
+"""How far a specimen goes on past its field unless told otherwise [Å]: as far as a kernel reaches."""
 _NEIGHBOURS: Final = 1.2
 """Sites of the other sublattice up to this many bond lengths away are a site's neighbours."""
 
@@ -62,7 +64,7 @@ def monolayer(
     dopants: tuple[str, ...] = (),
     fractions: Mapping[str, float] | None = None,
     rotation_deg: float = 0.0,
-    margin_A: float = 12.0,
+    margin_A: float = _MARGIN_A,
     rng: np.random.Generator,
 ) -> Specimen:
     """Return a field of a monolayer with defects at random sites.
@@ -80,7 +82,8 @@ def monolayer(
     rotation_deg : float
         Angle between a close-packed direction and the x axis [°].
     margin_A : float
-        How far the specimen goes on past the field's edges [Å]: columns outside shine into it.
+        How far the specimen goes on past the field's edges [Å]: columns outside shine into it. Whatever it is above
+        12, the sites up to 12 Å outside are the same.
     rng : numpy Generator
         Draws the origin of the lattice and the defects.
 
@@ -113,10 +116,13 @@ def monolayer(
     reach = int(np.ceil((width_A + height_A + 4 * margin_A) / a)) + 2
     n1, n2 = np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1))
     cells = np.stack([n1.ravel(), n2.ravel()]) + rng.random((2, 1))
+    # Of its own, so that a wider margin changes neither the defects nearer by nor what is drawn later.
+    outer_rng = rng.spawn(1)[0] if margin_A > _MARGIN_A else rng
     xs, ys, kinds, labels = [], [], [], []
     for sublattice, offset in (("M", 0.0), ("X", 1 / 3)):
         x, y = rotate @ (vectors @ (cells + offset)) + np.array([[width_A / 2], [height_A / 2]])
-        inside = (x > -margin_A) & (x < width_A + margin_A) & (y > -margin_A) & (y < height_A + margin_A)
+        outside_A = np.maximum(np.maximum(-x, x - width_A), np.maximum(-y, y - height_A))
+        inside = outside_A < margin_A
         here = [i for i, h in enumerate(options) if SUBLATTICE[h.label] == sublattice]
         named = {options[i].label for i in here[1:]}
         wanted = {label: f for label, f in fractions.items() if SUBLATTICE.get(label) == sublattice}
@@ -135,7 +141,10 @@ def monolayer(
             [wanted.get(options[i].label, 0.0) / sum(options[j].label == options[i].label for j in here) for i in here]
         )
         weights[0] = 1 - defects
-        kind = rng.choice(here, size=int(inside.sum()), p=weights)
+        near = outside_A[inside] < _MARGIN_A
+        kind = np.empty(near.size, dtype=int)
+        kind[near] = rng.choice(here, size=int(near.sum()), p=weights)
+        kind[~near] = outer_rng.choice(here, size=int((~near).sum()), p=weights)
         xs.append(x[inside])
         ys.append(y[inside])
         kinds.append(kind)
