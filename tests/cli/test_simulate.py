@@ -81,6 +81,60 @@ def test_a_structure_repeats_past_its_edges_and_has_no_truth(run, tmp_path):
     assert not list(tmp_path.glob("*.sites.csv"))
 
 
+def sites_of(name):
+    with open(name, newline="") as file:  # noqa: PTH123
+        return list(csv.DictReader(file))
+
+
+def test_a_scan_with_everything_on_keeps_its_truth(run):
+    basic = ("--collection-mrad", "50", "120", "--host", "WSe2", "--defect", "V_X2=0.05", "--size-nm", "3", "4.5")
+    scan(run, *basic, "--seed", "3", "--out", "ideal.npy")
+    flags = (
+        "--drift-px 0.02 -0.04 --row-jitter-nm 0.004 --flyback-nm 0.05 --dwell-travel 1 --haze 0.3 --pulse-spread 0.4 "
+        "--read-noise-e 0.5 --relaxation-nm 0.005 --cs-mm 0.0005 --astigmatism2-nm 0.5 40 --astigmatism3-nm 5 -10 "
+        "--coma-nm 10 70 --dose 1e6 --seed 3 --out real.npy"
+    )
+    code, out, err = scan(run, *basic, *flags.split())
+    assert (code, out.split(), err) == (0, ["real.npy", "real.sites.csv"], "")
+    ideal, real = np.load("ideal.npy"), np.load("real.npy")
+    assert real.shape == ideal.shape == (2, 150, 100)
+    # Coma and astigmatism keep the signal, haze adds three tenths, and the scan covers 4 % less in height.
+    assert real.mean(axis=(1, 2)) == pytest.approx(1.3 * ideal.mean(axis=(1, 2)), rel=0.03)
+    before, after = sites_of("ideal.sites.csv"), sites_of("real.sites.csv")
+    assert len(after) == pytest.approx(0.96 * len(before), rel=0.06)
+
+    # The probe passes 0.96 of a line a line, and is where it should be at line 75: a site at line y shows at
+    # (y - 0.04 * 75) / 0.96, give or take jitter of 0.13 px.
+    def empty(rows):
+        return np.array([(float(r["x_px"]), float(r["y_px"])) for r in rows if r["label"] == "V_X2"])
+
+    x, y = empty(before).T
+    row = (y - 0.04 * 75) / 0.96
+    col = x - 0.02 * (row - 75)
+    expected = np.stack([col + 0.5 / 0.3 * np.exp(-col / 20), row], axis=1)
+    seen = empty(after)
+    assert len(seen) >= 5
+    assert max(np.abs(expected - at).max(axis=1).min() for at in seen) < 0.35
+
+
+def test_relaxation_moves_the_truth(run):
+    arguments = ("--host", "WSe2", "--defect", "V_X2=0.05", "--size-nm", "3", "3")
+    for name, push in (("a", "0"), ("b", "0.012")):
+        scan(run, *arguments, "--relaxation-nm", push, "--out", f"{name}.npy")
+    a, b = ([(float(r["x_px"]), float(r["y_px"])) for r in sites_of(f"{name}.sites.csv")] for name in "ab")
+    moved = np.hypot(*(np.array(a) - np.array(b)).T)
+    # 0.12 Å are 0.4 px; some metals have two empty columns beside them, at 120° from each other.
+    assert moved[moved > 0] == pytest.approx(np.full((moved > 0).sum(), 0.4), abs=2e-3)
+    assert 0.02 < (moved > 0).mean() < 0.2
+
+
+def test_a_structure_drifts_past_its_edges(run):
+    write("cell.xyz", cell(host("MoS2"), (2, 40)))  # 0.6 by 22 nm: at its ends the probe is 5.5 nm aside
+    scan(run, "--structure", "cell.xyz", "--drift-px", "0.5", "0", "--out", "scan.npy")
+    frame = read("scan.npy").frames[0]
+    assert frame[:30].max() == pytest.approx(frame[350:380].max(), rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -111,6 +165,29 @@ def test_a_structure_repeats_past_its_edges_and_has_no_truth(run, tmp_path):
         (("--host", "WSe2", "--method", "multislice"), "at most 6 nm a side, or --method kernels"),
         (("--host", "WSe2", "--out", "scan.png"), "accepted extensions are .npy .hspy .tif .tiff"),
         (("--host", "WSe2", "--out", "nowhere/scan.npy"), "there is no folder nowhere"),
+        (("--host", "WSe2", "--drift-px", "0.1"), "--drift-px got '0.1'; accepted is two numbers"),
+        (("--host", "WSe2", "--drift-px", "0.7", "0"), "drift_x_px is 0.7; accepted is from -0.5 to 0.5"),
+        (("--host", "WSe2", "--row-jitter-nm", "-1"), "row_jitter_A is -10; accepted is 0 or more"),
+        (("--host", "WSe2", "--flyback-nm", "nan"), "flyback_A is nan"),
+        (("--host", "WSe2", "--dwell-travel", "2"), "dwell_travel is 2; accepted is from 0 to 1"),
+        (("--host", "WSe2", "--haze", "-1"), "haze is -1"),
+        (("--host", "WSe2", "--pulse-spread", "0.3"), "give a dose as well"),
+        (("--host", "WSe2", "--read-noise-e", "0.3"), "give a dose as well"),
+        (("--host", "WSe2", "--relaxation-nm", "0.2"), "push their neighbours by 2 Å"),
+        (("--host", "WSe2", "--cs-mm", "nan"), "cs_mm is nan"),
+        (("--host", "WSe2", "--coma-nm", "10"), "--coma-nm got '10'; accepted is two numbers"),
+        (("--host", "WSe2", "--coma-nm", "inf", "0"), "coma_A is inf"),
+        (("--host", "WSe2", "--coma-nm", "2000", "0"), "spread the probe over 12.5 Å"),
+        (("--host", "WSe2", "--astigmatism2-nm", "1", "0", "--collection-mrad", "0", "20"), "a dark-field detector"),
+        (
+            ("--host", "WSe2", "--size-nm", "4", "4", "--method", "multislice", "--haze", "0.1"),
+            "haze and detector noise go with --method kernels",
+        ),
+        (
+            ("--host", "WSe2", "--size-nm", "4", "4", "--method", "multislice", "--astigmatism3-nm", "1", "0"),
+            "astigmatism and coma go with --method kernels",
+        ),
+        (("--structure", "noise.cif", "--relaxation-nm", "0.01"), "--relaxation-nm goes with --host"),
         (("--structure", "nothing.cif"), "there is no file nothing.cif"),
         (("--structure", "noise.cif"), "cannot read noise.cif as a structure"),
         (("--structure", "noise.what"), "cannot read noise.what as a structure"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -7,6 +9,7 @@ from scipy.spatial import cKDTree
 from micrographia.errors import StructureError
 from micrographia.simulate import cell, from_atoms, host, hypotheses, monolayer, with_images
 from micrographia.simulate.hosts import _LATTICE_A
+from micrographia.simulate.specimen import relaxed
 
 WSE2 = host("WSe2")
 
@@ -159,3 +162,86 @@ def test_images_fill_the_margin_without_doubling():
     density = len(one.x_A) / (one.width_A * one.height_A)
     assert len(xy) == pytest.approx(density * (one.width_A + 14) * (one.height_A + 14), rel=0.12)
     assert (around.width_A, around.height_A) == (one.width_A, one.height_A)
+
+
+def moves(specimen, push_A):
+    after = relaxed(specimen, push_A)
+    assert np.array_equal(after.label, specimen.label)
+    assert np.array_equal(after.kind, specimen.kind)
+    return np.stack([after.x_A - specimen.x_A, after.y_A - specimen.y_A], axis=1)
+
+
+def one_defect(label, *, dopants=(), material=WSE2):
+    """A pristine field with one defect in the middle; also the defect's index."""
+    specimen = field(width_A=40.0, height_A=40.0, rotation_deg=9.0, dopants=dopants, material=material)
+    options = [h.label for h in hypotheses(material, dopants)]
+    pristine = "M" if label in ("V_M", "D_M") else "X2"
+    to_middle = np.hypot(specimen.x_A - 20, specimen.y_A - 20)
+    site = int(np.argmin(np.where(specimen.label == pristine, to_middle, np.inf)))
+    return with_label(specimen, site, label, options), site
+
+
+def with_label(specimen, site, label, options):
+    kind, labels = specimen.kind.copy(), specimen.label.astype("<U8")
+    kind[site], labels[site] = options.index(label), label
+    return replace(specimen, kind=kind, label=labels)
+
+
+@pytest.mark.parametrize(
+    ("label", "strength"),
+    [("V_M", 1.0), ("D_M", 0.5), ("V_X", 0.5), ("V_X2", 1.0), ("D_X", 0.5), ("M_X2", 1.0)],
+)
+@pytest.mark.parametrize("push_A", [0.1, -0.08])
+def test_a_defect_pushes_its_three_neighbours_straight_away(label, strength, push_A):
+    specimen, site = one_defect(label, dopants=("Ti", "S"))
+    moved = moves(specimen, push_A)
+    away = np.stack([specimen.x_A - specimen.x_A[site], specimen.y_A - specimen.y_A[site]], axis=1)
+    distance = np.hypot(*away.T)
+    near = np.abs(distance - 3.32 / np.sqrt(3)) < 1e-6
+    assert near.sum() == 3
+    assert moved[near] == pytest.approx(push_A * strength * away[near] / distance[near, None], abs=1e-12)
+    assert not moved[~near].any()
+
+
+def test_pushes_add_up_and_empty_sites_stay():
+    specimen, site = one_defect("V_X2")
+    options = [h.label for h in hypotheses(WSE2, ())]
+    away = np.hypot(specimen.x_A - specimen.x_A[site], specimen.y_A - specimen.y_A[site])
+    [other] = np.flatnonzero(np.abs(away - 3.32) < 1e-6)[:1]
+    # Two empty columns a lattice vector apart share one metal neighbour: pushes at 60° to each other, or 120° apart.
+    both = moves(with_label(specimen, other, "V_X2", options), 0.1)
+    apart = moves(specimen, 0.1) + moves(with_label(specimen, site, "X2", options), 0.0)
+    shared = np.flatnonzero(np.hypot(*(both - apart).T) * np.hypot(*apart.T) > 0)
+    assert len(shared) == 1
+    assert np.hypot(*both[shared[0]]) == pytest.approx(0.1)  # two vectors of 0.1 Å at 120°
+    # A metal vacancy between pushes its chalcogens, but the empty columns beside it do not move.
+    empty = with_label(specimen, shared[0], "V_M", options)
+    moved = moves(empty, 0.1)
+    assert not moved[[site, shared[0]]].any()
+    assert np.hypot(*moved[other]) == pytest.approx(0.1)
+
+
+def test_relaxation_refuses_what_it_cannot_do():
+    with pytest.raises(StructureError, match=r"label is ''.*from monolayer"):
+        relaxed(from_atoms(cell(WSE2, (2, 2))), 0.1)
+    for push_A in (1.0, float("nan")):
+        with pytest.raises(StructureError, match=r"less than half a bond, 0.96 Å"):
+            relaxed(field(), push_A)
+    same = field()
+    assert relaxed(same, 0.0) is same
+
+
+def test_a_wider_margin_changes_nothing_nearer_by():
+    def draws(margin_A):
+        rng = np.random.default_rng(3)
+        specimen = field(fractions={"V_X": 0.2}, width_A=30.0, height_A=20.0, margin_A=margin_A, rng=rng)
+        outside = np.maximum(np.abs(specimen.x_A - 15) - 15, np.abs(specimen.y_A - 10) - 10)
+        return specimen, outside < 12, rng.random()
+
+    (narrow, all_, next_one), (wide, near, next_too) = draws(12.0), draws(31.0)
+    assert all_.all()
+    assert len(wide.x_A) > 1.8 * near.sum()
+    assert np.array_equal(wide.x_A[near], narrow.x_A)
+    assert np.array_equal(wide.label[near], narrow.label)
+    assert next_one == next_too
+    assert np.mean(wide.label[~near & np.isin(wide.label, ("X2", "V_X"))] == "V_X") == pytest.approx(0.2, abs=0.08)

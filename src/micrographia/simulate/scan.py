@@ -163,7 +163,7 @@ def simulate_scan(
         Needed with a dose.
     aberrations : Aberrations, optional
         All aberrations of the probe, whose own must then be 0. Those that are not round take dark-field detectors,
-        and 1 to 5 s for each column of the specimen and detector.
+        and some seconds for each column of the specimen and detector.
     faults : ScanFaults
         What goes wrong during the scan; by default nothing. The specimen should go on past the field by
         ``faults.reach_A`` more than without.
