@@ -19,10 +19,10 @@ from scipy.special import j0
 
 from micrographia.simulate.catalogue import columns, read_catalogue
 from micrographia.simulate.column import column_rings
+from micrographia.simulate.hosts import ROLES
 from micrographia.simulate.library import build_library, read_library, role_spectra
 from micrographia.simulate.potentials import interaction_rad_per_V_A
 from micrographia.simulate.prior import ImagingPrior, draw_imaging
-from micrographia.simulate.render import ROLES
 from micrographia.simulate.spectra import NODE, band_limit_per_A, detector_weights, spectrum
 from micrographia.simulate.vibration import VIBRATION_A
 

@@ -11,7 +11,7 @@ from micrographia.simulate.effects import (
     flyback_columns,
     jitter_rows,
 )
-from micrographia.simulate.render import ROLES
+from micrographia.simulate.hosts import ROLES
 
 
 def moment(taps, order):

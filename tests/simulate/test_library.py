@@ -11,6 +11,7 @@ from micrographia.report.records import read_schema, schema_of
 from micrographia.simulate import library as library_module
 from micrographia.simulate.catalogue import Catalogue, Compound, columns, labels
 from micrographia.simulate.column import Probe, column_rings
+from micrographia.simulate.hosts import PRISTINE, ROLES
 from micrographia.simulate.kernels import cached_rings, detector_table
 from micrographia.simulate.library import (
     KernelLibrary,
@@ -22,7 +23,6 @@ from micrographia.simulate.library import (
     role_tables,
 )
 from micrographia.simulate.prior import Imaging, ImagingPrior
-from micrographia.simulate.render import PRISTINE, ROLES
 from micrographia.simulate.spectra import BEYOND_MRAD, NODE, NODES, band_limit_per_A, spectrum
 from micrographia.simulate.vibration import VIBRATION_A, displacements_A
 

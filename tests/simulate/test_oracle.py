@@ -9,6 +9,7 @@ from scipy.stats import multinomial, norm, poisson
 
 from micrographia.errors import ContextError
 from micrographia.simulate.catalogue import labels
+from micrographia.simulate.hosts import PRISTINE, ROLES
 from micrographia.simulate.library import role_tables
 from micrographia.simulate.oracle import (
     Hypothetical,
@@ -21,7 +22,7 @@ from micrographia.simulate.oracle import (
     reading_log_likelihood,
 )
 from micrographia.simulate.patches import recorded_electrons
-from micrographia.simulate.render import PRISTINE, ROLES, expected_signal
+from micrographia.simulate.render import expected_signal
 
 SIZE_PX = 16
 PIXEL_A = 0.4

@@ -8,10 +8,11 @@ from scipy.stats import chisquare, kstest
 
 from micrographia.errors import ContextError, InputError, ReadError
 from micrographia.simulate.catalogue import labels
+from micrographia.simulate.hosts import ROLES
 from micrographia.simulate.library import needed, role_tables
 from micrographia.simulate.patches import GROUP, IDEAL, PatchRecipe, Realism, recipe
 from micrographia.simulate.prior import Imaging, ImagingPrior, draw_imaging
-from micrographia.simulate.render import ROLES, SCENE, expected_signal
+from micrographia.simulate.render import SCENE, expected_signal
 from micrographia.simulate.spectra import BEYOND_MRAD, NODE, detector_weights
 
 

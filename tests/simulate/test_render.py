@@ -5,12 +5,12 @@ import pytest
 from scipy.stats import binom, chisquare
 
 from micrographia.simulate.catalogue import columns
-from micrographia.simulate.effects import RELAXATION, jitter_rows
-from micrographia.simulate.hosts import host
+from micrographia.simulate.effects import jitter_rows
+from micrographia.simulate.hosts import PRISTINE, RELAXATION, ROLES, host
 from micrographia.simulate.kernels import cached_rings, detector_table
 from micrographia.simulate.library import role_spectra, role_tables
 from micrographia.simulate.noise import mixed
-from micrographia.simulate.render import PRISTINE, ROLES, expected_signal, recorded, render, site_roles
+from micrographia.simulate.render import expected_signal, recorded, render, site_roles
 from micrographia.simulate.scan import superpose
 from micrographia.simulate.spectra import band_limit_per_A, tables
 from micrographia.simulate.vibration import VIBRATION_A

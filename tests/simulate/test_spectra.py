@@ -7,10 +7,10 @@ from scipy.special import j0, j1
 from micrographia.errors import ContextError
 from micrographia.simulate.blur import blur_matrix
 from micrographia.simulate.column import MAX_ANGLE_MRAD, Column, Probe, RingKernel, column_rings, radial_step_A
-from micrographia.simulate.hosts import host
+from micrographia.simulate.hosts import PRISTINE, ROLES, host
 from micrographia.simulate.kernels import detector_table, ring_weights
 from micrographia.simulate.potentials import interaction_rad_per_V_A, wavelength_A
-from micrographia.simulate.render import DEFECT_REACH_A, PRISTINE, ROLES
+from micrographia.simulate.render import DEFECT_REACH_A
 from micrographia.simulate.spectra import (
     BEYOND_MRAD,
     NODE,

@@ -6,16 +6,11 @@ neighbours of a defect move a little. Noise is in `noise`.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from jaxtyping import Float32, Float64
 from numba import njit
 
 from micrographia.simulate.noise import normals, uniform
-
-RELAXATION: Final = np.array([0.0, 1.0, 0.5, 0.0, 0.5, 1.0, 0.5, 1.0])
-"""How strongly a defect of each role pushes its three nearest neighbours, in the order of `ROLES`."""
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

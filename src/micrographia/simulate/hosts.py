@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 from ase.data import atomic_numbers
 
 from micrographia.errors import StructureError
@@ -22,6 +23,13 @@ IMPURITIES: Final = ("S", "Se", "Te")
 
 Oxygen is left out: it scatters so little that a dark-field scan can hardly tell it from a vacancy.
 """
+
+ROLES: Final = ("M", "V_M", "D_M", "X2", "V_X", "V_X2", "D_X", "M_X2")
+"""Site labels by sublattice, the metal's three first, and pristine before defect."""
+PRISTINE: Final = ("M", "M", "M", "X2", "X2", "X2", "X2", "X2")
+"""The pristine label of each role's sublattice."""
+RELAXATION: Final = np.array([0.0, 1.0, 0.5, 0.0, 0.5, 1.0, 0.5, 1.0])
+"""How strongly a defect of each role pushes its three nearest neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)

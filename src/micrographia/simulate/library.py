@@ -24,11 +24,11 @@ from micrographia.simulate.aberrations import Aberrations, radial_transfer_ratio
 from micrographia.simulate.catalogue import Catalogue, Compound, columns, labels
 from micrographia.simulate.cluster import cluster, each_done, usable_cores
 from micrographia.simulate.column import Column, Probe, column_rings
-from micrographia.simulate.hosts import host
+from micrographia.simulate.hosts import PRISTINE, ROLES, host
 from micrographia.simulate.kernels import kernel_cache
 from micrographia.simulate.potentials import interaction_rad_per_V_A
 from micrographia.simulate.prior import Imaging, ImagingPrior, Range
-from micrographia.simulate.render import PRISTINE, ROLES, Tables
+from micrographia.simulate.render import Tables
 from micrographia.simulate.response import estimated_response
 from micrographia.simulate.spectra import (
     BEYOND_MRAD,

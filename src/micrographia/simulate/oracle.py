@@ -16,7 +16,8 @@ from numba import njit
 from scipy.special import logsumexp
 
 from micrographia.errors import ContextError
-from micrographia.simulate.render import PRISTINE, ROLES, Tables, expected_signal
+from micrographia.simulate.hosts import PRISTINE, ROLES
+from micrographia.simulate.render import Tables, expected_signal
 
 _REACH: Final = 9.0
 _TERMS: Final = 80.0

@@ -21,9 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from micrographia.errors import ContextError, InputError
 from micrographia.simulate.catalogue import Catalogue, Compound, Condition, labels
+from micrographia.simulate.hosts import ROLES
 from micrographia.simulate.library import ALGORITHM, KernelLibrary, Progress, build_library, read_library, role_tables
 from micrographia.simulate.prior import Imaging, ImagingPrior, Range, draw_exposures, draw_imaging
-from micrographia.simulate.render import ROLES, SCENE, Tables, render
+from micrographia.simulate.render import SCENE, Tables, render
 
 GROUP: Final = 64
 """Patches that share material and optics."""

@@ -15,20 +15,16 @@ from jaxtyping import Complex64, Float32, Float64, Int8, Int64, UInt16
 from numba import njit
 
 from micrographia.simulate.effects import (
-    RELAXATION,
     add_haze,
     drift_rows,
     dwell_taps,
     flyback_columns,
     jitter_rows,
 )
+from micrographia.simulate.hosts import RELAXATION, ROLES
 from micrographia.simulate.noise import bits, digitised, mixed, poisson_counts, read_out, uniform
 
-ROLES: Final = ("M", "V_M", "D_M", "X2", "V_X", "V_X2", "D_X", "M_X2")
-"""Site labels in the order in which the tables hold their columns; the first three sit on the metal's sublattice."""
-PRISTINE: Final = ("M", "M", "M", "X2", "X2", "X2", "X2", "X2")
-"""The pristine label of each role's sublattice."""
-_FIRST_X: Final = 3
+_FIRST_X: Final = ROLES.index("X2")
 DEFECT_REACH_A: Final = 8.0
 """Distance to which a defect changes the image [Å]."""
 SHIFT_REACH_A: Final = 3.5

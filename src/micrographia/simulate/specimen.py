@@ -17,9 +17,7 @@ from scipy.spatial import cKDTree
 from micrographia.errors import StructureError
 from micrographia.findings import SUBLATTICE
 from micrographia.simulate.column import Column
-from micrographia.simulate.effects import RELAXATION
-from micrographia.simulate.hosts import Host, hypotheses
-from micrographia.simulate.render import ROLES
+from micrographia.simulate.hosts import RELAXATION, ROLES, Host, hypotheses
 
 _SAME_COLUMN_A = 0.05
 """Atoms whose projections lie closer than this [Å] scatter as one column."""

@@ -18,10 +18,10 @@ from scipy.special import j0
 from micrographia.context import Angles
 from micrographia.errors import ContextError
 from micrographia.simulate.column import KERNEL_RADIUS_A, MAX_ANGLE_MRAD, RING_MRAD, Probe, RingKernel
-from micrographia.simulate.hosts import Host
+from micrographia.simulate.hosts import ROLES, Host
 from micrographia.simulate.potentials import interaction_rad_per_V_A, wavelength_A
 from micrographia.simulate.prior import BEYOND_BEAM_MRAD
-from micrographia.simulate.render import DEFECT_REACH_A, ROLES, SHIFT_REACH_A, Tables
+from micrographia.simulate.render import DEFECT_REACH_A, SHIFT_REACH_A, Tables
 
 NODES: Final = 128
 _X, _W = np.polynomial.legendre.leggauss(NODES)
