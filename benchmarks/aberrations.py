@@ -26,12 +26,18 @@ from scipy.interpolate import CubicSpline
 
 from kernels import cell_of, kernel_signal
 from micrographia.simulate import Column, Probe, cached_rings, detector_table, host, hypotheses
-from micrographia.simulate.aberrations import POINT, Aberrations, ColumnResponse, radial_transfer_ratio, transfer_ratio
-from micrographia.simulate.kernels import TABLE_STEP_A
-from micrographia.simulate.kernels2d import column_plane
-from micrographia.simulate.potentials import wavelength_A
-from micrographia.simulate.reference import multislice_signal
-from micrographia.simulate.response import column_response
+from micrographia.simulate.columns.aberrations import (
+    POINT,
+    Aberrations,
+    ColumnResponse,
+    radial_transfer_ratio,
+    transfer_ratio,
+)
+from micrographia.simulate.columns.kernels import TABLE_STEP_A
+from micrographia.simulate.columns.kernels2d import column_plane
+from micrographia.simulate.columns.potentials import wavelength_A
+from micrographia.simulate.columns.response import column_response
+from micrographia.simulate.scans.reference import multislice_signal
 
 PROBES = ((60.0, 32.0), (80.0, 30.0), (200.0, 25.0))
 DETECTORS = {"HAADF 70-200": (70.0, 200.0), "MAADF 50-120": (50.0, 120.0)}

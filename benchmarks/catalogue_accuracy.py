@@ -36,9 +36,9 @@ import numpy as np
 from kernels import box_gain, defective_cell, kernel_signal
 from micrographia.findings import SUBLATTICE
 from micrographia.simulate import Probe, Specimen
-from micrographia.simulate.catalogue import Catalogue, Compound, Condition, read_catalogue
-from micrographia.simulate.reference import multislice_signal
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.vibration import VIBRATION_A
+from micrographia.simulate.scans.reference import multislice_signal
+from micrographia.simulate.specimens.catalogue import Catalogue, Compound, Condition, read_catalogue
 from peers import abtem_multislice_s, abtem_prism_s, cross_section_convolution, z_convolution
 
 FINER_GRID_FROM_KEV = 150.0

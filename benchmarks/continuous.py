@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from scipy.special import j0
 
-from micrographia.simulate.catalogue import columns, read_catalogue
-from micrographia.simulate.column import column_rings
-from micrographia.simulate.hosts import ROLES
-from micrographia.simulate.library import build_library, read_library, role_spectra
-from micrographia.simulate.potentials import interaction_rad_per_V_A
-from micrographia.simulate.prior import ImagingPrior, draw_imaging
-from micrographia.simulate.spectra import NODE, band_limit_per_A, detector_weights, spectrum
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.column import column_rings
+from micrographia.simulate.columns.potentials import interaction_rad_per_V_A
+from micrographia.simulate.columns.vibration import VIBRATION_A
+from micrographia.simulate.patches.library import build_library, read_library, role_spectra
+from micrographia.simulate.patches.prior import ImagingPrior, draw_imaging
+from micrographia.simulate.patches.spectra import NODE, band_limit_per_A, detector_weights, spectrum
+from micrographia.simulate.specimens.catalogue import columns, read_catalogue
+from micrographia.simulate.specimens.hosts import ROLES
 
 
 def profile(spectrum_A2: np.ndarray, band_limit: float) -> np.ndarray:

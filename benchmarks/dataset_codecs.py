@@ -16,7 +16,7 @@ import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
-from micrographia.simulate.dataset import open_dataset
+from micrographia.simulate.datasets.dataset import open_dataset
 
 CODECS = {
     **{

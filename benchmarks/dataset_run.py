@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from micrographia.simulate.catalogue import read_catalogue
-from micrographia.simulate.dataset import write_dataset
-from micrographia.simulate.patches import recipe
+from micrographia.simulate.datasets.dataset import write_dataset
+from micrographia.simulate.patches.recipe import recipe
+from micrographia.simulate.specimens.catalogue import read_catalogue
 
 
 def resident_mb() -> list[float]:

@@ -49,9 +49,9 @@ from micrographia.simulate import (
     simulate_scan,
     with_images,
 )
-from micrographia.simulate.potentials import wavelength_A
-from micrographia.simulate.reference import multislice_signal
-from micrographia.simulate.scan import superpose
+from micrographia.simulate.columns.potentials import wavelength_A
+from micrographia.simulate.scans.reference import multislice_signal
+from micrographia.simulate.scans.scan import superpose
 from peers import z_convolution
 
 DETECTORS = {"MAADF 50-120": (50.0, 120.0), "HAADF 76-200": (76.0, 200.0)}

@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from micrographia.simulate.catalogue import labels, read_catalogue
-from micrographia.simulate.hosts import ROLES
-from micrographia.simulate.library import build_library, read_library, role_tables
-from micrographia.simulate.oracle import Hypothetical, entropy_nats, label_posterior, log_likelihoods, posterior
-from micrographia.simulate.patches import IDEAL, PatchRecipe, draw_scenes, recorded_electrons
-from micrographia.simulate.prior import Imaging, ImagingPrior
+from micrographia.simulate.patches.library import build_library, read_library, role_tables
+from micrographia.simulate.patches.oracle import Hypothetical, entropy_nats, label_posterior, log_likelihoods, posterior
+from micrographia.simulate.patches.prior import Imaging, ImagingPrior
+from micrographia.simulate.patches.recipe import IDEAL, PatchRecipe, draw_scenes, recorded_electrons
+from micrographia.simulate.specimens.catalogue import labels, read_catalogue
+from micrographia.simulate.specimens.hosts import ROLES
 
 REALISM = replace(
     IDEAL,

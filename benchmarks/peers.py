@@ -26,10 +26,10 @@ from scipy.special import j1
 
 from micrographia.context import Angles
 from micrographia.simulate import Probe, Specimen, to_atoms, with_images
-from micrographia.simulate.blur import blur_matrix
-from micrographia.simulate.potentials import wavelength_A
-from micrographia.simulate.reference import multislice_signal
-from micrographia.simulate.vibration import displacements_A
+from micrographia.simulate.columns.blur import blur_matrix
+from micrographia.simulate.columns.potentials import wavelength_A
+from micrographia.simulate.columns.vibration import displacements_A
+from micrographia.simulate.scans.reference import multislice_signal
 
 REACH_A = 12.0
 """Distance from a column past which its light is left out [Å]: that of the kernels."""

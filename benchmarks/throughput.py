@@ -23,9 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from micrographia.simulate import Probe, cell, from_atoms, host
-from micrographia.simulate.catalogue import read_catalogue
-from micrographia.simulate.dataset import write_dataset
-from micrographia.simulate.patches import GROUP, IDEAL, PatchRecipe, recipe
+from micrographia.simulate.datasets.dataset import write_dataset
+from micrographia.simulate.patches.recipe import GROUP, IDEAL, PatchRecipe, recipe
+from micrographia.simulate.specimens.catalogue import read_catalogue
 
 CLUSTER = {"a 64-core node": 64, "16 such nodes": 1024}
 TARGET_PATCHES = 55_000_000

@@ -1,6 +1,7 @@
 """The structure that DESIGN promises: imports flow one way, the public names are what they are said to be."""
 
 import ast
+import re
 from pathlib import Path
 
 import micrographia
@@ -9,6 +10,7 @@ SOURCE = Path(micrographia.__file__).parent
 ORDER = (
     *("read", "simulate", "atoms", "segment", "cues", "embed", "qualify", "instruct", "learn", "report", "web", "cli"),
 )
+WITHIN_SIMULATE = ("cluster", "columns", "specimens", "scans", "patches", "datasets")
 BASE = {
     "errors": set(),
     "context": {"errors"},
@@ -49,6 +51,20 @@ def test_every_module_imports_only_from_stages_above_it():
             continue
         allowed = BASE[stage] if stage in BASE else {*BASE, *ORDER[: ORDER.index(stage) + 1], "__version__"}
         if stray := imported_stages(file) - allowed:
+            wrong.append(f"{file.relative_to(SOURCE)} imports {sorted(stray)}")
+    assert wrong == []
+
+
+def test_simulation_goes_from_columns_to_data_sets():
+    wrong = []
+    for file in (SOURCE / "simulate").rglob("*.py"):
+        step = file.relative_to(SOURCE / "simulate").parts[0].removesuffix(".py")
+        if step == "__init__":
+            continue
+        allowed = WITHIN_SIMULATE[: WITHIN_SIMULATE.index(step) + 1]
+        text = file.read_text(encoding="utf-8")
+        found = set(re.findall(r"from micrographia\.simulate\.(\w+)", text))
+        if stray := found - set(allowed):
             wrong.append(f"{file.relative_to(SOURCE)} imports {sorted(stray)}")
     assert wrong == []
 

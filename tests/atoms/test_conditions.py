@@ -19,7 +19,7 @@ from micrographia.atoms.conditions import (
 from micrographia.context import Context
 from micrographia.errors import ContextError
 from micrographia.simulate import Probe, cached_rings, detector_table, host, hypotheses
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.vibration import VIBRATION_A
 
 OPTIONS = hypotheses(host("WSe2"), (), impurities=("S",))
 BEAM = {"energy_kev": 80.0, "convergence_mrad": 30.0}

@@ -10,7 +10,7 @@ from micrographia.atoms.conditions import Condition
 from micrographia.atoms.decide import index_of_pristine
 from micrographia.atoms.image_model import ChannelModel, Fit, blurred, channel_model, fit_channel, measure_sites, render
 from micrographia.simulate import cached_rings, detector_table, host, hypotheses
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.vibration import VIBRATION_A
 
 OPTIONS = hypotheses(host("WSe2"))
 PIXEL_A, A_PX = 0.25, 3.32 / 0.25

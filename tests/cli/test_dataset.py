@@ -7,8 +7,8 @@ from rich.console import Console
 
 from micrographia.cli import dataset as command
 from micrographia.errors import ContextError
-from micrographia.simulate.dataset import open_dataset
-from micrographia.simulate.prior import ImagingPrior
+from micrographia.simulate.datasets.dataset import open_dataset
+from micrographia.simulate.patches.prior import ImagingPrior
 
 pytestmark = pytest.mark.enable_socket  # Dask talks to its own processes through sockets
 

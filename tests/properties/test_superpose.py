@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrographia.simulate import Column, Probe, cell, column_rings, detector_table, from_atoms, host, with_images
-from micrographia.simulate.kernels import ring_weights
-from micrographia.simulate.scan import superpose
-from micrographia.simulate.specimen import monolayer
+from micrographia.simulate.columns.kernels import ring_weights
+from micrographia.simulate.scans.scan import superpose
+from micrographia.simulate.specimens.specimen import monolayer
 
 PROBE = Probe(energy_kev=80.0, convergence_mrad=30.0)
 SUB_PIXEL = st.floats(0, 1, allow_subnormal=False)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from micrographia.simulate.catalogue import Catalogue, read_catalogue
-from micrographia.simulate.library import build_library, read_library
-from micrographia.simulate.prior import Imaging
-from micrographia.simulate.render import SCENE
+from micrographia.simulate.patches.library import build_library, read_library
+from micrographia.simulate.patches.prior import Imaging
+from micrographia.simulate.patches.render import SCENE
+from micrographia.simulate.specimens.catalogue import Catalogue, read_catalogue
 
 SOURCE_SIGMA_A = 0.35
 

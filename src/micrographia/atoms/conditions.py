@@ -20,11 +20,11 @@ from micrographia.atoms.reflections import Reflections
 from micrographia.context import Angles, Context
 from micrographia.errors import ContextError
 from micrographia.findings import SUBLATTICE, Marginal
-from micrographia.simulate.column import Column, Probe
-from micrographia.simulate.hosts import Hypothesis
-from micrographia.simulate.kernels import cached_rings, ring_weights
-from micrographia.simulate.potentials import wavelength_A
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.column import Column, Probe
+from micrographia.simulate.columns.kernels import cached_rings, ring_weights
+from micrographia.simulate.columns.potentials import wavelength_A
+from micrographia.simulate.columns.vibration import VIBRATION_A
+from micrographia.simulate.specimens.hosts import Hypothesis
 
 ENERGIES_KEV: Final = (60.0, 80.0, 200.0, 300.0)
 CONVERGENCES_MRAD: Final = (20.0, 25.0, 30.0, 35.0)

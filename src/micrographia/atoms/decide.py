@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from micrographia.errors import ContextError
 from micrographia.findings import LABELS, SUBLATTICE
-from micrographia.simulate.hosts import Hypothesis
+from micrographia.simulate.specimens.hosts import Hypothesis
 
 DEFECT_PRIOR: Final[Mapping[str, float]] = MappingProxyType(
     {"V_M": 0.001, "D_M": 0.01, "V_X": 0.01, "V_X2": 0.001, "D_X": 0.01, "M_X2": 0.0005}

@@ -19,7 +19,7 @@ from micrographia.context import Context
 from micrographia.errors import ContextError, InputError
 from micrographia.findings import DefectFindings, Finding, LatticeCheck, Marginal, SiteTable
 from micrographia.micrograph import Micrograph
-from micrographia.simulate.hosts import IMPURITIES, Host, Hypothesis, host, hypotheses
+from micrographia.simulate.specimens.hosts import IMPURITIES, Host, Hypothesis, host, hypotheses
 
 _DECISIVE_NATS: Final = 12.0
 """Log odds past which one way to lay the sublattices is taken for certain: 6 in a million against it."""

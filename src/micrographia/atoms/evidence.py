@@ -10,7 +10,7 @@ from jaxtyping import Float
 from micrographia.atoms.image_model import render
 from micrographia.atoms.physics import Solution
 from micrographia.findings import Evidence, SiteTable
-from micrographia.simulate.hosts import Hypothesis
+from micrographia.simulate.specimens.hosts import Hypothesis
 
 _EXAMPLES: Final = 12
 _HYPOTHESES: Final = 2

@@ -14,10 +14,10 @@ from scipy.fft import irfft2, rfft2
 from scipy.ndimage import gaussian_filter
 
 from micrographia.atoms.conditions import Condition
-from micrographia.simulate.hosts import Hypothesis
-from micrographia.simulate.kernels import TABLE_STEP_A, cached_rings, detector_table
-from micrographia.simulate.scan import superpose
-from micrographia.simulate.vibration import VIBRATION_A
+from micrographia.simulate.columns.kernels import TABLE_STEP_A, cached_rings, detector_table
+from micrographia.simulate.columns.vibration import VIBRATION_A
+from micrographia.simulate.scans.scan import superpose
+from micrographia.simulate.specimens.hosts import Hypothesis
 
 _FILTER_RADIUS_A: Final = 2.5
 """Radius of a site's matched filter [Å]: most of a column's own light, little beyond its nearest neighbours."""

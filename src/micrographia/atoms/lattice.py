@@ -20,7 +20,7 @@ from skimage.restoration import unwrap_phase
 
 from micrographia.errors import InputError
 from micrographia.findings import LatticeCheck
-from micrographia.simulate.hosts import LATTICE_UNCERTAINTY
+from micrographia.simulate.specimens.hosts import LATTICE_UNCERTAINTY
 
 MIN_SPACING_PX: Final = 4.0
 """Smallest lattice constant that is looked for [px]: below it the columns are not resolved."""

@@ -16,7 +16,7 @@ from micrographia.atoms.reflections import Reflections
 from micrographia.context import Context
 from micrographia.errors import InputError
 from micrographia.findings import Marginal
-from micrographia.simulate.hosts import Host, Hypothesis
+from micrographia.simulate.specimens.hosts import Host, Hypothesis
 
 _SWEEPS: Final = 4
 

@@ -18,7 +18,7 @@ from micrographia.cli.simulate import simulate
 from micrographia.errors import InputError
 
 if TYPE_CHECKING:
-    from micrographia.simulate.dataset import DatasetSummary
+    from micrographia.simulate.datasets.dataset import DatasetSummary
 
 SMALLEST_PX: Final = 16
 LARGEST_PX: Final = 256
@@ -43,9 +43,9 @@ def catalogue_(
 
     An interrupted run goes on where it stopped when the same command is given again.
     """
-    from micrographia.simulate.catalogue import read_catalogue
-    from micrographia.simulate.library import build_library
-    from micrographia.simulate.prior import ImagingPrior
+    from micrographia.simulate.patches.library import build_library
+    from micrographia.simulate.patches.prior import ImagingPrior
+    from micrographia.simulate.specimens.catalogue import read_catalogue
 
     entries = read_catalogue(catalogue)
     with _bar("kernels") as tell, _resumable():
@@ -81,9 +81,9 @@ def dataset(
     The files are the same for a seed whatever the number of workers. An interrupted run goes on where it stopped
     when the same command is given again, and a larger --patches adds to a data set.
     """
-    from micrographia.simulate.catalogue import read_catalogue
-    from micrographia.simulate.dataset import write_dataset
-    from micrographia.simulate.patches import recipe
+    from micrographia.simulate.datasets.dataset import write_dataset
+    from micrographia.simulate.patches.recipe import recipe
+    from micrographia.simulate.specimens.catalogue import read_catalogue
 
     if scheduler is not None and workers is not None:
         raise InputError("--workers goes without --scheduler; a scheduler has workers of its own")

@@ -28,7 +28,7 @@ from micrographia.errors import ContextError
 from micrographia.findings import LABELS, DefectFindings
 from micrographia.micrograph import Micrograph
 from micrographia.report.defects import write_defects
-from micrographia.simulate.hosts import IMPURITIES, host, hypotheses
+from micrographia.simulate.specimens.hosts import IMPURITIES, host, hypotheses
 
 PriorFlag = Annotated[
     list[str] | None,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from micrographia.context import Angles
     from micrographia.micrograph import Micrograph
     from micrographia.simulate import Specimen
-    from micrographia.simulate.aberrations import Aberrations
-    from micrographia.simulate.faults import ScanFaults
+    from micrographia.simulate.columns.aberrations import Aberrations
+    from micrographia.simulate.scans.faults import ScanFaults
 
 simulate = typer.Typer(help="Simulate scans whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate, name="simulate")
@@ -140,10 +140,10 @@ def scan(
     """
     from micrographia.simulate import Probe, monolayer, multislice_scan, simulate_scan
     from micrographia.simulate import host as find_host
-    from micrographia.simulate.column import KERNEL_RADIUS_A
-    from micrographia.simulate.faults import FAULTLESS, ScanFaults
-    from micrographia.simulate.specimen import relaxed
-    from micrographia.simulate.vibration import VIBRATION_A
+    from micrographia.simulate.columns.column import KERNEL_RADIUS_A
+    from micrographia.simulate.columns.vibration import VIBRATION_A
+    from micrographia.simulate.scans.faults import FAULTLESS, ScanFaults
+    from micrographia.simulate.specimens.specimen import relaxed
 
     _check_out(out)
     angles = collection_from(collection_mrad) or ()
@@ -283,7 +283,7 @@ def _read_structure(path: Path) -> Specimen:
 
 def _with_images(specimen: Specimen, faults: ScanFaults) -> Specimen:
     from micrographia.simulate import with_images
-    from micrographia.simulate.column import KERNEL_RADIUS_A
+    from micrographia.simulate.columns.column import KERNEL_RADIUS_A
 
     return with_images(specimen, margin_A=KERNEL_RADIUS_A + faults.reach_A(specimen.height_A))
 
@@ -295,7 +295,7 @@ def _aberrations(
     astigmatism3_nm: str | None,
     coma_nm: str | None,
 ) -> Aberrations:
-    from micrographia.simulate.aberrations import Aberrations
+    from micrographia.simulate.columns.aberrations import Aberrations
 
     (a2, a2_deg), (a3, a3_deg), (coma, coma_deg) = (
         (0.0, 0.0) if text is None else parse_pair(text, option=option)
@@ -388,7 +388,7 @@ def _write(made: Micrograph, told: Context, out: Path, truth: Specimen | None, f
 
 
 def _write_sites(truth: Specimen, made: Micrograph, faults: ScanFaults, path: Path) -> None:
-    from micrographia.simulate.faults import seen_px
+    from micrographia.simulate.scans.faults import seen_px
 
     pixel_A = 10 * float(made.pixel_size_nm or np.nan)
     height, width = made.frames.shape[1:]

@@ -1,0 +1,1 @@
+"""Patches on disk and in streams: shards, Dask tasks, cards."""

@@ -1,0 +1,1 @@
+"""Patches around one site without end: prior, kernel library, renderer, recipe; and the Bayes oracle."""

@@ -1,0 +1,1 @@
+"""A specimen becomes a micrograph: superposition, faults of the scan, noise; and the reference by full multislice."""
