@@ -12,7 +12,7 @@ from micrographia.findings import SUBLATTICE
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound, Condition, columns, labels, read_catalogue
 from micrographia.simulate.specimens.hosts import CHALCOGENS, host
 
-PACKAGE = resources.files("micrographia.simulate")
+PACKAGE = resources.files("micrographia.simulate.specimens")
 SCHEMA = json.loads(PACKAGE.joinpath("catalogue.schema.json").read_text(encoding="utf-8"))
 NO_STABLE_ISOTOPE = {"Tc", "Pm"} | {s for s, z in atomic_numbers.items() if z > 83}
 

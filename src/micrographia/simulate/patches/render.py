@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, Protocol, get_type_hints, runtime_checkable
 
 import numpy as np
-from jaxtyping import Complex64, Float32, Float64, Int8, Int64, UInt16
+from jaxtyping import Complex64, Float32, Float64, Int8, Int32, Int64, UInt16
 from numba import njit
 
 from micrographia.simulate.scans.effects import (
@@ -25,7 +25,7 @@ from micrographia.simulate.scans.noise import bits, digitised, mixed, poisson_co
 from micrographia.simulate.specimens.hosts import RELAXATION, ROLES
 
 _FIRST_X: Final = ROLES.index("X2")
-DEFECT_REACH_A: Final = 8.0
+DEFECT_REACH_A: Final = 6.5
 """Distance to which a defect changes the image [Å]."""
 SHIFT_REACH_A: Final = 3.5
 """Distance to which the image changes when a column moves [Å]."""
@@ -139,18 +139,20 @@ def _add_series(
     reach_h, reach_k = np.abs(h).max(), np.abs(k).max()
     row_h, row_k = _powers(x_cell[0], reach_h), _powers(x_cell[1], reach_k)
     column_h, column_k = _powers(y_cell[0], reach_h), _powers(y_cell[1], reach_k)
-    real, imaginary = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
+    # The sum over reflections is a matrix product: rows' factors by columns' factors, real and imaginary parts.
+    in_rows = np.empty((height, 2 * h.size), dtype=np.float32)
+    in_columns = np.empty((2 * h.size, width), dtype=np.float32)
     for g in range(h.size):
         along_h, along_k = column_h[h[g] + reach_h], column_k[k[g] + reach_k]
         for column in range(width):
             wave = along_h[column] * along_k[column]
-            real[column], imaginary[column] = wave.real, wave.imag
+            in_columns[2 * g, column], in_columns[2 * g + 1, column] = wave.real, -wave.imag
         twice = np.complex64(2.0) * series[g]
+        across_h, across_k = row_h[h[g] + reach_h], row_k[k[g] + reach_k]
         for row in range(height):
-            here = twice * row_h[h[g] + reach_h, row] * row_k[k[g] + reach_k, row]
-            u, v = here.real, here.imag
-            for column in range(width):
-                signal[row, column] += u * real[column] - v * imaginary[column]
+            wave = twice * across_h[row] * across_k[row]
+            in_rows[row, 2 * g], in_rows[row, 2 * g + 1] = wave.real, wave.imag
+    signal += in_rows @ in_columns
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -180,13 +182,12 @@ def _add_round(
     x_A: np.float32,
     y_A: np.float32,
     table: Float32[np.ndarray, "step 2"],
-    sign: np.float32,
     steps_per_A: np.float32,
     reach_A: np.float32,
-    step: np.ndarray,
+    step: Int32[np.ndarray, " width"],
     part: Float32[np.ndarray, " width"],
 ) -> None:
-    """Add one round kernel. ``step`` and ``part`` are scratch."""
+    """Add a round kernel. ``step`` and ``part`` are scratch."""
     height, width = signal.shape
     pixel_A = (column_x_A[width - 1] - column_x_A[0]) / np.float32(width - 1)
     last = np.float32(table.shape[0] - 1)
@@ -196,12 +197,7 @@ def _add_round(
         if rest <= 0:
             continue
         shift, half, dy2 = row_x_A[row] - x_A, np.sqrt(rest), dy * dy
-        first = min(max(0, int((-half - shift - column_x_A[0]) / pixel_A)), width)
-        end = min(max(0, int((half - shift - column_x_A[0]) / pixel_A) + 1), width)
-        while first > 0 and column_x_A[first - 1] + shift > -half:  # flyback makes columns uneven
-            first -= 1
-        while end < width and column_x_A[end] + shift < half:
-            end += 1
+        first, end = _within(column_x_A, pixel_A, -half - shift, half - shift)
         for column in range(first, end):  # apart from the look-up, so that it vectorises
             dx = column_x_A[column] + shift
             position = min(np.sqrt(dx * dx + dy2) * steps_per_A, last)
@@ -209,7 +205,67 @@ def _add_round(
             part[column] = position - np.float32(step[column])
         for column in range(first, end):
             s = np.uint32(step[column])
-            signal[row, column] += sign * (table[s, 0] + part[column] * table[s, 1])
+            signal[row, column] += table[s, 0] + part[column] * table[s, 1]
+
+
+@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+def _move_round(
+    signal: Float32[np.ndarray, "height width"],
+    row_x_A: Float32[np.ndarray, " height"],
+    row_y_A: Float32[np.ndarray, " height"],
+    column_x_A: Float32[np.ndarray, " width"],
+    x_A: np.float32,
+    y_A: np.float32,
+    push_x_A: np.float32,
+    push_y_A: np.float32,
+    table: Float32[np.ndarray, "step 2"],
+    steps_per_A: np.float32,
+    reach_A: np.float32,
+    step: Int32[np.ndarray, "2 width"],
+    part: Float32[np.ndarray, "2 width"],
+) -> None:
+    """Take a round kernel away from one place and add it at another nearby. ``step`` and ``part`` are scratch."""
+    height, width = signal.shape
+    pixel_A = (column_x_A[width - 1] - column_x_A[0]) / np.float32(width - 1)
+    last = np.float32(table.shape[0] - 1)
+    wide_A = reach_A + np.sqrt(push_x_A * push_x_A + push_y_A * push_y_A)
+    for row in range(height):
+        dy, dy_moved = row_y_A[row] - y_A, row_y_A[row] - y_A - push_y_A
+        rest = wide_A * wide_A - dy * dy
+        if rest <= 0:
+            continue
+        shift, half = row_x_A[row] - x_A, np.sqrt(rest)
+        first, end = _within(column_x_A, pixel_A, -half - shift, half - shift)
+        dy2, dy2_moved = dy * dy, dy_moved * dy_moved
+        for column in range(first, end):
+            dx = column_x_A[column] + shift
+            position = min(np.sqrt(dx * dx + dy2) * steps_per_A, last)
+            step[0, column] = np.int32(position)
+            part[0, column] = position - np.float32(step[0, column])
+            dx -= push_x_A
+            position = min(np.sqrt(dx * dx + dy2_moved) * steps_per_A, last)
+            step[1, column] = np.int32(position)
+            part[1, column] = position - np.float32(step[1, column])
+        for column in range(first, end):
+            old, new = np.uint32(step[0, column]), np.uint32(step[1, column])
+            signal[row, column] += (
+                table[new, 0] - table[old, 0] + part[1, column] * table[new, 1] - part[0, column] * table[old, 1]
+            )
+
+
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def _within(
+    column_x_A: Float32[np.ndarray, " width"], pixel_A: np.float32, low_A: np.float32, high_A: np.float32
+) -> tuple[int, int]:
+    """Return the first column between two positions, and the one after the last."""
+    width = column_x_A.size
+    first = min(max(0, int((low_A - column_x_A[0]) / pixel_A)), width)
+    end = min(max(0, int((high_A - column_x_A[0]) / pixel_A) + 1), width)
+    while first > 0 and column_x_A[first - 1] > low_A:  # flyback makes columns uneven
+        first -= 1
+    while end < width and column_x_A[end] < high_A:
+        end += 1
+    return first, end
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -280,7 +336,7 @@ def add_defects(
         Role of the central site.
     """
     channels, _, width = signal.shape
-    step, part = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.float32)
+    step, part = np.empty((2, width), dtype=np.int32), np.empty((2, width), dtype=np.float32)
     steps_per_A = np.float32(tables.steps_per_A)
     angle = np.deg2rad(scene.rotation_deg)
     a = tables.a_A
@@ -292,8 +348,9 @@ def add_defects(
     top, bottom = row_y_A.min() - DEFECT_REACH_A, row_y_A.max() + DEFECT_REACH_A
     furthest = max(max(-left, right), max(-top, bottom))
     reach = int(np.ceil(np.sqrt(2.0) * furthest / (a * np.sqrt(3.0) / 2))) + 1
+    # Columns that move matter less far than those that differ; a move is a fraction of an ångström.
+    spare = DEFECT_REACH_A - SHIFT_REACH_A - abs(scene.relaxation_A) * 3
     roles = site_roles(scene, tables, centre, reach + 1)
-    one = np.float32(1.0)
     for n1 in range(-reach, reach + 1):
         for n2 in range(-reach, reach + 1):
             for sublattice in range(2):
@@ -304,7 +361,8 @@ def add_defects(
                     continue
                 role = roles[n1 + reach + 1, n2 + reach + 1, sublattice]
                 push_x, push_y = 0.0, 0.0
-                if scene.relaxation_A != 0.0 and role != 1 and role != 5:
+                near = left + spare < x < right - spare and top + spare < y < bottom - spare
+                if near and scene.relaxation_A != 0.0 and role != 1 and role != 5:
                     # The three neighbours of a metal lie at tau, tau - a1 and tau - a2, those of a chalcogen opposite.
                     away = 1 if sublattice == 0 else -1
                     for neighbour in range(3):
@@ -322,18 +380,14 @@ def add_defects(
                 for channel in range(channels):
                     if role != pristine:
                         _add_round(
-                            signal[channel], row_x_A, row_y_A, column_x_A, x0, y0, tables.change[channel, role], one,
-                            steps_per_A, np.float32(DEFECT_REACH_A), step, part,
+                            signal[channel], row_x_A, row_y_A, column_x_A, x0, y0, tables.change[channel, role],
+                            steps_per_A, np.float32(DEFECT_REACH_A), step[0], part[0],
                         )  # fmt: skip
                     if moved:
-                        _add_round(
-                            signal[channel], row_x_A, row_y_A, column_x_A, x0, y0, tables.column[channel, role], -one,
-                            steps_per_A, np.float32(SHIFT_REACH_A), step, part,
-                        )  # fmt: skip
-                        _add_round(
-                            signal[channel], row_x_A, row_y_A, column_x_A,
-                            np.float32(x + push_x), np.float32(y + push_y), tables.column[channel, role], one,
-                            steps_per_A, np.float32(SHIFT_REACH_A), step, part,
+                        _move_round(
+                            signal[channel], row_x_A, row_y_A, column_x_A, x0, y0, np.float32(push_x),
+                            np.float32(push_y), tables.column[channel, role], steps_per_A,
+                            np.float32(SHIFT_REACH_A), step, part,
                         )  # fmt: skip
 
 

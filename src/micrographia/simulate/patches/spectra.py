@@ -41,7 +41,7 @@ _STEP: Final = 0.025
 _SERIES_TOLERANCE: Final = 5e-5
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _bessel(steps: int) -> Float[np.ndarray, "step node"]:
     table: Float[np.ndarray, "step node"] = (
         2 * np.pi * j0(2 * np.pi * _STEP * np.arange(steps)[:, None] * NODE) * _WEIGHT * NODE

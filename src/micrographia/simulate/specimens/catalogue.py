@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -199,6 +200,7 @@ class Catalogue:
         return tuple(Case(compound=c, condition=k) for c in self.compounds for k in self.conditions)
 
 
+@lru_cache(maxsize=1024)
 def columns(compound: Compound) -> Mapping[str, Column]:
     """Return the atomic column of every site label that occurs in a compound, pristine before defect.
 
