@@ -1,7 +1,7 @@
 """Kernels between the nodes of the library's grid, against kernels computed for that very probe.
 
-Claim: for probes, detectors, columns and aberrations drawn from the prior, kernels interpolated from the grid of 7
-energies and 5 convergence angles are right to 0.2 % of the peak in focus; with defocus and spherical aberration by
+Claim: for probes, detectors, columns and aberrations drawn from the prior, kernels interpolated from the grid of 8
+energies and 6 convergence angles are right to 0.2 % of the peak in focus; with defocus and spherical aberration by
 the quick rule, to 1 % for nine in ten.
 
 Run:  OPENBLAS_NUM_THREADS=1 python benchmarks/continuous.py --library LIB [--draws 60] [--seed 1]

@@ -176,7 +176,8 @@ def abtem_prism_s(
         ).build(lazy=False)
         nyquist_A = wavelength_A(probe.energy_kev) / (4e-3 * probe.convergence_mrad)
         scan = abtem.GridScan(start=(0, 0), end=(field_A, field_A), sampling=nyquist_A)
-        for image in matrix.reduce(scan=scan, detectors=detectors):
+        images = matrix.reduce(scan=scan, detectors=detectors)
+        for image in images if isinstance(images, list) else [images]:
             image.interpolate(gpts=(pixels, pixels))
 
     patch()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from micrographia.errors import ContextError, StructureError
-from micrographia.simulate import kernels
+from micrographia.simulate.columns import kernels
 from micrographia.simulate.columns.column import Column, Probe, RingKernel
 from micrographia.simulate.columns.kernels import cached_rings, detector_table, empty_beam, ring_weights
 

@@ -4,14 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrographia.simulate.scans.effects import (
-    RELAXATION,
     add_haze,
     drift_rows,
     dwell_taps,
     flyback_columns,
     jitter_rows,
 )
-from micrographia.simulate.specimens.hosts import ROLES
+from micrographia.simulate.specimens.hosts import RELAXATION, ROLES
 
 
 def moment(taps, order):
