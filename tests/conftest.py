@@ -1,5 +1,6 @@
 """Check array shapes and types of the computing stages at run time, in every test."""
 
+import gc
 import importlib
 import inspect
 import os
@@ -43,3 +44,9 @@ def samples() -> Path:
     if not (folder / "formats").is_dir():
         pytest.skip("needs the real micrographs: set MICROGRAPHIA_SAMPLES to their folder")
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what imports left behind: readers call it after each file that fails."""
+    gc.collect()
+    gc.freeze()

@@ -27,7 +27,7 @@ def asked(tmp_path, monkeypatch):
         return FakeSource(seed=options["seed"], channels=options["channels"], with_clean=options["clean"])
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(f"{MODULE}.patches.recipe", recipe)
+    monkeypatch.setattr(f"{MODULE}.patches.recipe.recipe", recipe)
     return calls
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_tells_how_to_go_on(run, asked, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"{MODULE}.dataset.write_dataset", interrupted)
+    monkeypatch.setattr(f"{MODULE}.datasets.dataset.write_dataset", interrupted)
     code, out, err = run("simulate", "dataset", "--out", "set", "--patches", "16")
     assert (code, out) == (130, "")
     assert err == "micrographia: interrupted; give the same command again to go on\n"
@@ -120,7 +120,7 @@ def test_the_kernels_of_a_catalogue(run, tmp_path, monkeypatch):
         calls.append((len(catalogue.cases), out, options["prior"], options["workers"]))
         return out
 
-    monkeypatch.setattr(f"{MODULE}.library.build_library", build_library)
+    monkeypatch.setattr(f"{MODULE}.patches.library.build_library", build_library)
     out = tmp_path / "lib"
     assert run("simulate", "catalogue", "--out", out) == (0, f"{out}\n", "")
     assert run("simulate", "catalogue", "--out", out, "--prior", "--workers", "2")[0] == 0

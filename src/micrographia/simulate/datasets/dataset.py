@@ -37,6 +37,7 @@ from micrographia.simulate.datasets.shards import (
     packed,
     part_file,
     shard_done,
+    shards_begun,
     write_shard,
 )
 from micrographia.simulate.datasets.source import PatchBlock, PatchSource, beam_fractions, checked_groups
@@ -149,8 +150,9 @@ def write_dataset(
     )
     layout = wanted.layout
     require_same(read_record(out), wanted, out)
-    missing = [shard for shard in range(layout.shards) if not shard_done(out, layout, shard)]
-    there = patches - sum(len(layout.rows(shard)) for shard in missing)
+    done_shards = {shard for shard in shards_begun(out) if shard < layout.shards and shard_done(out, layout, shard)}
+    there = sum(len(layout.rows(shard)) for shard in done_shards)
+    missing = layout.shards - len(done_shards)
     _require_space(out, sample, layout, patches - there)
     started = time.monotonic()
     with ExitStack() as stack:
@@ -158,7 +160,7 @@ def write_dataset(
         client = None
         if missing:
             client = stack.enter_context(
-                cluster(scheduler=scheduler, workers=min(workers or usable_cores(), len(missing)))
+                cluster(scheduler=scheduler, workers=min(workers or usable_cores(), missing))
             )
         stack.enter_context(sole_writer(out))
         record = begin(out, wanted, layout)
@@ -169,7 +171,8 @@ def write_dataset(
             jobs = (
                 ShardJob(source=pickled, layout=layout, folder=str(out), draft=str(draft), shard=shard)
                 for pickled in [cloudpickle.dumps(source)]
-                for shard in missing
+                for shard in range(layout.shards)
+                if shard not in done_shards
             )
             done = there
             if progress is not None:

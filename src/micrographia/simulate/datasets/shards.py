@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -214,6 +215,12 @@ def shard_done(folder: Path, layout: Layout, shard: int) -> bool:
         )
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return False
+
+
+def shards_begun(folder: Path) -> list[int]:
+    """Return the shards of which there is a part of the index."""
+    found = (re.fullmatch(r"part-(\d+)\.parquet", path.name) for path in (folder / INDEX).glob("part-*.parquet"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def array_file(folder: Path, name: str, shard: int) -> Path:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 from numba import njit
-from scipy.special import logsumexp
+from scipy.special import entr, logsumexp
 
 from micrographia.errors import ContextError
 from micrographia.simulate.patches.render import Tables, expected_signal
@@ -206,8 +206,7 @@ def entropy_nats(probability: Float[np.ndarray, "*many label"]) -> Float[np.ndar
     >>> entropy_nats(np.array([[0.5, 0.5], [1.0, 0.0]])).round(4).tolist()
     [0.6931, 0.0]
     """
-    safe = np.where(probability > 0, probability, 1.0)
-    return np.asarray(-(safe * np.log(safe)).sum(axis=-1))
+    return np.asarray(entr(probability).sum(axis=-1))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
