@@ -159,9 +159,7 @@ def write_dataset(
         # First the cluster, then the folder: when there is no scheduler, there is no empty data set either.
         client = None
         if missing:
-            client = stack.enter_context(
-                cluster(scheduler=scheduler, workers=min(workers or usable_cores(), missing))
-            )
+            client = stack.enter_context(cluster(scheduler=scheduler, workers=min(workers or usable_cores(), missing)))
         stack.enter_context(sole_writer(out))
         record = begin(out, wanted, layout)
         if client is not None:
