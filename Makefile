@@ -37,6 +37,13 @@ bench: setup
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/reliability.py
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/catalogue_accuracy.py
+	$(BIN)/python benchmarks/aberrations.py
+	$(BIN)/micrographia simulate catalogue --prior --out bench-library
+	$(BIN)/python benchmarks/continuous.py --library bench-library
+	$(BIN)/python benchmarks/throughput.py --prior-library bench-library
+	$(BIN)/python benchmarks/dataset_run.py --out bench-dataset
+	$(BIN)/python benchmarks/oracle.py
 
 clean:
-	rm -rf $(VENV) demo-out
+	rm -rf $(VENV) demo-out bench-library bench-dataset

@@ -29,7 +29,6 @@ from micrographia.simulate.columns.diffuse import (
     Vibrating,
     on_axis_factors,
     real_by_complex,
-    thermal_mean,
     vibrating,
 )
 from micrographia.simulate.columns.potentials import interaction_rad_per_V_A, projected_potential_V_A, wavelength_A
@@ -40,7 +39,6 @@ RING_MRAD: Final = 1.0
 MAX_ANGLE_MRAD: Final = 260.0
 """Largest scattering angle that is kept [mrad]."""
 _POTENTIAL_RADIUS_A: Final = 4.5
-_real_by_complex = real_by_complex
 _LARGEST_TABLE: Final = 500_000_000
 _RINGS: Final = int(MAX_ANGLE_MRAD / RING_MRAD)
 _NEGLIGIBLE: Final = 1e-5
@@ -309,12 +307,6 @@ def _beginnings(table: Float[np.ndarray, "order a x"]) -> tuple[int, ...]:
 def _scattering(symbol: str, basis: _Basis) -> Complex[np.ndarray, " rho"]:
     """Transmission function of one atom, less one."""
     return np.exp(1j * basis.interaction * projected_potential_V_A(symbol, basis.rho_A)) - 1
-
-
-def _averaged(
-    scattering: Complex[np.ndarray, " rho"], vibration_A: float, basis: _Basis
-) -> Complex[np.ndarray, " rho"]:
-    return thermal_mean(scattering, vibration_A, basis.transforms)
 
 
 def _propagator(k_per_A: Float[np.ndarray, " k"], distance_A: float, basis: _Basis) -> Complex[np.ndarray, " k"]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -39,6 +39,7 @@ from micrographia.simulate.patches.spectra import (
     spectrum,
     tables,
 )
+from micrographia.simulate.scans.scan import Progress
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound, columns, labels
 from micrographia.simulate.specimens.hosts import PRISTINE, ROLES, host
 
@@ -72,10 +73,6 @@ class KernelLibrary:
     probes: tuple[Probe, ...]
     grid: tuple[tuple[float, ...], tuple[float, ...]] | None
     spectra: Float32[np.ndarray, "probe column beyond node"]
-
-
-Progress = Callable[[int, int], None]
-"""Called with how many kernels are at hand, and how many there will be."""
 
 
 class LibraryRecord(BaseModel):

@@ -23,13 +23,13 @@ from micrographia.errors import ContextError, InputError
 from micrographia.simulate.patches.library import (
     ALGORITHM,
     KernelLibrary,
-    Progress,
     build_library,
     read_library,
     role_tables,
 )
 from micrographia.simulate.patches.prior import Imaging, ImagingPrior, Range, draw_exposures, draw_imaging
 from micrographia.simulate.patches.render import SCENE, Tables, render
+from micrographia.simulate.scans.scan import Progress
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound, Condition, labels
 from micrographia.simulate.specimens.hosts import ROLES
 
