@@ -296,7 +296,7 @@ def test_stages_are_told_and_settings_kept(pair: Micrograph) -> None:
 def doubtful() -> tuple[np.ndarray, SiteTable]:
     """Truth and sites of a scan at a dose that leaves many sites in doubt."""
     specimen = field(110.0, seed=21, fractions={"V_X": 0.12}, rotation_deg=3)
-    scan = told(scan_of(specimen, detectors=(LOW,), dose=700.0), **BEAM, collection_mrad=(LOW,))
+    scan = told(scan_of(specimen, detectors=(LOW,), dose=500.0), **BEAM, collection_mrad=(LOW,))
     sites = find_defects(scan).sites
     tree = cKDTree(np.stack([specimen.x_A, specimen.y_A], axis=1) / PIXEL_A)
     return specimen.label[tree.query(np.stack([sites.x_px, sites.y_px], axis=1))[1]], sites
