@@ -320,21 +320,38 @@ def _turns(seed: int, cases: int) -> Int64[np.ndarray, " case"]:
 
 def _case(made: PatchRecipe, group: int, rng: np.random.Generator) -> tuple[Compound, Imaging, tuple[str, ...]]:
     """Return compound, imaging and the conditions' names of a group: cases take turns in a shuffled order."""
-    compounds = made.catalogue.compounds
+    compound, session = _turn(made, group)
     if made.continuous:
-        turn = _turns(made.seed, len(compounds))
-        drawn = draw_imaging(made.imaging, rng, channels=made.channels)
-        return compounds[turn[group % turn.size]], drawn, ("prior",) * made.channels
-    sessions = _sessions(made.catalogue, made.channels)
-    turn = _turns(made.seed, len(compounds) * len(sessions))
-    compound, session = divmod(int(turn[group % turn.size]), len(sessions))
-    conditions = sessions[session]
+        return compound, draw_imaging(made.imaging, rng, channels=made.channels), ("prior",) * made.channels
+    conditions = _sessions(made.catalogue, made.channels)[session]
     imaging = Imaging(
         probe=conditions[0].probe,
         collection_mrad=tuple(c.collection_mrad for c in conditions),
         source_sigma_A=float(rng.uniform(*made.imaging.source_sigma_A)),
     )
-    return compounds[compound], imaging, tuple(c.name for c in conditions)
+    return compound, imaging, tuple(c.name for c in conditions)
+
+
+def compound_of(made: PatchRecipe, group: int) -> Compound:
+    """Return the compound of a group's patches.
+
+    Parameters
+    ----------
+    made : PatchRecipe
+        The recipe.
+    group : int
+        Number of the group, from 0.
+    """
+    return _turn(made, group)[0]
+
+
+def _turn(made: PatchRecipe, group: int) -> tuple[Compound, int]:
+    """Return the compound, and which of the catalogue's sessions, a group has."""
+    compounds = made.catalogue.compounds
+    sessions = 1 if made.continuous else len(_sessions(made.catalogue, made.channels))
+    turn = _turns(made.seed, len(compounds) * sessions)
+    compound, session = divmod(int(turn[group % turn.size]), sessions)
+    return compounds[compound], session
 
 
 def draw_scenes(

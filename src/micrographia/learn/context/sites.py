@@ -1,0 +1,251 @@
+"""The recipe of the context network: patches from the simulator, more or less context told, labels asked."""
+
+# ruff: noqa: N815 - units in field names
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch.utils.data import IterableDataset
+
+from micrographia.atoms.network.canonical import canonical_patches
+from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
+from micrographia.simulate.datasets.stream import PatchStream
+from micrographia.simulate.patches.recipe import PatchRecipe, compound_of
+from micrographia.simulate.specimens.catalogue import Catalogue, Compound
+from micrographia.simulate.specimens.catalogue import labels as labels_of
+from micrographia.simulate.specimens.hosts import PRISTINE, ROLES, host
+
+SITE_ERROR_A: Final = (0.0, 0.12)
+"""Range of the standard deviation with which a lattice fit misses a site along one axis [Å]."""
+STRETCH_ERROR: Final = 0.01
+"""Standard deviation of each element of the lattice fit's local distortion."""
+TOLD: Final[Mapping[str, float]] = {"everything": 0.4, "uncalibrated": 0.2, "nothing": 0.08, "some": 0.32}
+"""How often how much of the context is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What the network never sees in training, to be asked about it afterwards.
+
+    Parameters
+    ----------
+    hosts, dopants : tuple of str
+        No compound with one of them is trained on.
+    condition : str
+        Name of a condition of the catalogue; neither it, nor conditions of the prior near to it, are trained on.
+    """
+
+    hosts: tuple[str, ...] = ("NbSe2",)
+    dopants: tuple[str, ...] = ("Re",)
+    condition: str = "200 keV MAADF"
+
+    def compounds(self, catalogue: Catalogue) -> tuple[Compound, ...]:
+        """Return the compounds that are left out."""
+        return tuple(c for c in catalogue.compounds if c.host in self.hosts or c.dopant in self.dopants)
+
+    def rest(self, catalogue: Catalogue) -> Catalogue:
+        """Return the catalogue without them."""
+        gone = {c.name for c in self.compounds(catalogue)}
+        return Catalogue(
+            name=f"{catalogue.name}, without those held out",
+            compounds=tuple(c for c in catalogue.compounds if c.name not in gone),
+            conditions=tuple(c for c in catalogue.conditions if c.name != self.condition),
+        )
+
+    def near(
+        self, catalogue: Catalogue, batch: Mapping[str, torch.Tensor], channels: int
+    ) -> Bool[np.ndarray, " patch"]:
+        """Return which patches were taken under conditions too near to the one that is left out.
+
+        Within a tenth of its energy, 3 mrad of its convergence and 15 mrad of its inner angle.
+        """
+        out = {c.name: c for c in catalogue.conditions}[self.condition]
+        probe = (np.abs(np.log(batch["energy_kev"].numpy() / out.energy_kev)) < 0.1) & (
+            np.abs(batch["convergence_mrad"].numpy() - out.convergence_mrad) < 3
+        )
+        inner = np.stack([batch[f"inner_mrad_{c}"].numpy() for c in range(channels)], axis=1)
+        near: Bool[np.ndarray, " patch"] = probe & (np.abs(inner - out.collection_mrad[0]) < 15).any(axis=1)
+        return near
+
+
+@dataclass(frozen=True, eq=False)
+class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
+    """Sites as the network takes them, from patches of a generator.
+
+    Parameters
+    ----------
+    stream : PatchStream
+        The patches; its source is a `PatchRecipe`.
+    seed : int
+        Draws what the lattice fit misses, and what is told.
+    views : int
+        How often each patch is shown, each time laid and told otherwise.
+    told : mapping of str to float
+        How often how much of the context is told.
+    """
+
+    stream: PatchStream
+    _: KW_ONLY
+    seed: int = 0
+    views: int = 1
+    told: Mapping[str, float] = field(default_factory=lambda: TOLD)
+    held_out: HeldOut | None = None
+    catalogue: Catalogue | None = None
+    shuffled: bool = False
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        for batch in self.stream:
+            rng = np.random.default_rng([self.seed, int(batch["batch"])])
+            for _ in range(self.views):
+                yield self.sites(batch, rng)
+
+    def sites(self, batch: Mapping[str, torch.Tensor], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return one batch, as the network takes it."""
+        source = self.stream.source
+        assert isinstance(source, PatchRecipe)
+        known = draw_known(len(batch["label"]), self.told, rng)
+        found = network_input(batch, source, known, rng, misfit=True, shuffled=self.shuffled)
+        count, channels = found["present"].shape
+        if channels == 2:
+            # Both channels, or only one of them.
+            chosen = rng.integers(0, 4, count)
+            keep = np.stack([chosen != 0, chosen != 1], axis=1)
+            found["present"] = torch.from_numpy(keep.astype(np.float32))
+        if self.held_out is not None and self.catalogue is not None:
+            keep = torch.from_numpy(~self.held_out.near(self.catalogue, batch, channels))
+            found = {name: values[keep] for name, values in found.items()}
+        return found
+
+
+def draw_known(
+    count: int, told: Mapping[str, float], rng: np.random.Generator
+) -> Bool[np.ndarray, "site 7"]:
+    """Draw what is told of some sites' contexts.
+
+    Parameters
+    ----------
+    count : int
+        Number of sites.
+    told : mapping of str to float
+        How often everything, all but pixel size, dose and brightness (``uncalibrated``), nothing, or some of it.
+    rng : numpy Generator
+        Draws.
+    """
+    how = rng.choice(list(told), count, p=np.array(list(told.values())) / sum(told.values()))
+    known = rng.random((count, len(KNOWABLE))) < 0.6
+    known[how == "everything"] = True
+    known[how == "nothing"] = False
+    known[how == "uncalibrated"] = [name not in ("pixel", "dose", "brightness") for name in KNOWABLE]
+    known[:, KNOWABLE.index("dopant")] &= known[:, KNOWABLE.index("host")]
+    return known
+
+
+def network_input(
+    batch: Mapping[str, torch.Tensor],
+    source: PatchRecipe,
+    known: Bool[np.ndarray, "site 7"],
+    rng: np.random.Generator,
+    *,
+    misfit: bool,
+    shuffled: bool = False,
+) -> dict[str, torch.Tensor]:
+    """Return the network's arguments for a batch of patches, and the labels.
+
+    Parameters
+    ----------
+    batch : mapping of str to tensor
+        From `PatchStream`.
+    source : PatchRecipe
+        What made them.
+    known : bool array (site, 7)
+        What is told.
+    rng : numpy Generator
+        Draws the orientation and, with ``misfit``, what the lattice fit misses.
+    misfit : bool
+        Whether sites are placed as a lattice fit would, or where they are.
+    shuffled : bool
+        Whether each site is told another one's context.
+    """
+    of = {name: values.numpy() for name, values in batch.items()}
+    groups = of["group"]
+    first = np.nonzero(np.diff(groups, prepend=-1))[0]
+    which = np.cumsum(np.diff(groups, prepend=groups[0]) != 0)
+    channels = of["image"].shape[1]
+    compounds = [compound_of(source, int(g)) for g in groups[first]]
+    conditions = tuple(
+        Conditions(
+            host=compound.host,
+            dopant=compound.dopant,
+            energy_kev=float(of["energy_kev"][n]),
+            convergence_mrad=float(of["convergence_mrad"][n]),
+            collection_mrad=tuple(
+                (float(of[f"inner_mrad_{c}"][n]), float(of[f"outer_mrad_{c}"][n])) for c in range(channels)
+            ),
+        )
+        for n, compound in zip(first, compounds, strict=True)
+    )
+    a_A = np.array([host(c.host).a_A for c in compounds])[which]
+    x, y, right, down = places(of, a_A / of["pixel_A"], rng, misfit=misfit)
+    patches = canonical_patches(of["image"], np.arange(len(which)), x, y, right, down)
+    said = rng.permutation(len(which)) if shuffled else np.arange(len(which))
+    told = describe(
+        conditions,
+        which[said],
+        patches,
+        known=known,
+        pixel_per_a=of["pixel_A"] / a_A,
+        pixel_A=of["pixel_A"][said],
+        dose_e_per_A2=of["dose_e_per_A2"][said],
+    )
+    occur = np.array([[role in labels_of(c) for role in ROLES] for c in compounds])[which]
+    # Who is told another site's dopant is not told which labels it brings.
+    occur |= shuffled | ~known[:, [KNOWABLE.index("dopant")]]
+    return {
+        "image": torch.from_numpy(patches.image),
+        "shared": torch.from_numpy(told.shared),
+        "channel": torch.from_numpy(told.channel),
+        "brightness": torch.from_numpy(told.brightness),
+        "present": torch.ones(len(which), channels),
+        "in_play": torch.from_numpy(occur),
+        "label": torch.from_numpy(_ROLE_OF_LABEL[of["label"]]),
+    }
+
+
+_ROLE_OF_LABEL: Final = np.array([ROLES.index(label) for label in PatchStream.labels])
+
+
+def places(
+    of: Mapping[str, np.ndarray], a_px: Float[np.ndarray, " site"], rng: np.random.Generator, *, misfit: bool
+) -> tuple[
+    Float[np.ndarray, " site"], Float[np.ndarray, " site"], Float[np.ndarray, "site 2"], Float[np.ndarray, "site 2"]
+]:
+    """Return where patches' sites and their neighbours are: position, arm to a neighbour, and across it [px]."""
+    count, size_px = len(a_px), of["image"].shape[-1]
+    row = of["offset_y_px"] / (1 + of["drift_y_px"])
+    column = of["offset_x_px"] - of["drift_x_px"] * row
+    for _ in range(4):
+        past = of["first_column_px"] + size_px // 2 + column
+        lag = of["flyback_px"] * np.exp(-past / of["flyback_recovery_px"])
+        column = of["offset_x_px"] - of["drift_x_px"] * row + lag
+    x, y = size_px // 2 + column, size_px // 2 + row
+    # A metal's neighbours lie 30° from the close-packed directions, a chalcogen's opposite.
+    metal = np.array(PRISTINE)[_ROLE_OF_LABEL[of["label"]]] == "M"
+    turns, mirrored = rng.integers(0, 3, count), rng.integers(0, 2, count)
+    angle = np.deg2rad(of["rotation_deg"] + np.where(metal, 30, 210) + 120 * turns)
+    arm = (a_px / np.sqrt(3))[:, None]
+    right = arm * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    down = arm * np.stack([-np.sin(angle), np.cos(angle)], axis=1) * np.where(mirrored, -1, 1)[:, None]
+    if misfit:
+        error_px = rng.uniform(*SITE_ERROR_A, count) / of["pixel_A"]
+        x, y = x + error_px * rng.standard_normal(count), y + error_px * rng.standard_normal(count)
+        bent = np.eye(2) + STRETCH_ERROR * rng.standard_normal((count, 2, 2))
+        right, down = (np.einsum("sij,sj->si", bent, arm) for arm in (right, down))
+    return x, y, right, down
+

@@ -1,0 +1,299 @@
+"""Train the context network: streams from the simulator, goes on where it stopped, on one process or many."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from accelerate import Accelerator
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from micrographia.atoms.network.model import ContextNetwork
+from micrographia.errors import InputError, ReadError
+from micrographia.learn.context.sites import HeldOut, SiteStream
+from micrographia.simulate.datasets.stream import PatchStream
+from micrographia.simulate.patches.prior import ImagingPrior
+from micrographia.simulate.patches.recipe import PatchRecipe, Realism
+from micrographia.simulate.specimens.catalogue import Catalogue
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+CURVE: Final = "curve.csv"
+WEIGHTS: Final = "context.safetensors"
+WIDE: Final = ImagingPrior(source_sigma_A=(0.15, 0.7), dose_e_per_A2=(2e3, 1e8))
+"""Conditions of the half that comes from the prior: real scans are blurred, and exposed as little, as this."""
+NOISY: Final = Realism(read_noise_e=(0.0, 3.0))
+_AVERAGE: Final = 0.9995
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How long and how to train.
+
+    Parameters
+    ----------
+    steps : int
+        Optimiser steps.
+    groups : int
+        Groups of 64 patches in a batch, half of them from the prior and half from the catalogue; even.
+    views : int
+        How often each patch is shown, each time laid and told otherwise.
+    learning_rate : float
+        Highest rate of AdamW; warmed up over the first 500 steps, then falling to nothing as a cosine.
+    seed : int
+        Of weights, patches and what is told.
+    bf16 : bool
+        Whether most matrix products are in bfloat16.
+    workers : int
+        Processes that make patches.
+    checkpoint_every : int
+        Steps between checkpoints.
+    """
+
+    steps: int = 14_000
+    groups: int = 32
+    views: int = 2
+    learning_rate: float = 1.5e-3
+    seed: int = 0
+    bf16: bool = True
+    workers: int = 2
+    checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("groups", 2), ("views", 1), ("workers", 0), ("checkpoint_every", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; accepted is {least} or more")
+        if self.groups % 2:
+            raise InputError(f"groups is {self.groups}; accepted is an even number: half come from the prior")
+        if not 0 < self.learning_rate < 1:
+            raise InputError(f"learning rate is {self.learning_rate:g}; accepted is a number between 0 and 1")
+
+
+@dataclass(frozen=True, eq=False)
+class _Mixture(IterableDataset[dict[str, Tensor]]):
+    """Batches of several streams, one of each put together."""
+
+    streams: tuple[SiteStream, ...]
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for parts in zip(*self.streams, strict=True):
+            yield {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def train_context(
+    catalogue: Catalogue,
+    library: Path,
+    out: Path,
+    *,
+    settings: TrainSettings,
+    held_out: HeldOut | None = None,
+    told: dict[str, float] | None = None,
+    shuffled: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Path:
+    """Train the network, and return its weights' file.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Compounds, and half of the imaging conditions.
+    library : Path
+        Kernel library of the catalogue and the prior.
+    out : Path
+        Folder for checkpoint, curve and weights. A training that stopped there goes on.
+    settings : TrainSettings
+        How long and how.
+    held_out : HeldOut, optional
+        What not to train on.
+    told : mapping of str to float, optional
+        How often how much of the context is told, as for `SiteStream`.
+    shuffled : bool
+        Whether each site is told another site's context: a control, which shows what the text alone is worth.
+    progress : callable, optional
+        Told the step, the number of steps and a line of figures.
+
+    Raises
+    ------
+    InputError
+        The folder holds the beginning of another training.
+    """
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if settings.bf16 else "no")
+    torch.manual_seed(settings.seed)
+    network = ContextNetwork()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    record = {"settings": asdict(replace(settings, workers=0, checkpoint_every=1)), "held_out": held_out and asdict(held_out)}
+    checkpoint = out / CHECKPOINT
+    done = 0
+    if accelerator.is_main_process:
+        out.mkdir(parents=True, exist_ok=True)
+    accelerator.wait_for_everyone()
+    if checkpoint.is_file():
+        done = _resume(checkpoint, network, optimiser, average, record)
+    network, optimiser = accelerator.prepare(network, optimiser)
+    average = {name: value.to(accelerator.device) for name, value in average.items()}
+
+    kept = catalogue if held_out is None else held_out.rest(catalogue)
+    streams = []
+    for continuous in (True, False):
+        source = PatchRecipe(
+            catalogue=kept,
+            library=library,
+            seed=settings.seed + 1,
+            channels=2,
+            continuous=continuous,
+            imaging=WIDE if continuous else ImagingPrior(),
+            realism=NOISY if continuous else Realism(),
+        )
+        patches = PatchStream(
+            source,
+            groups_per_batch=settings.groups // 2,
+            rank=accelerator.process_index,
+            world_size=accelerator.num_processes,
+            start_batch=(done // settings.views) * accelerator.num_processes,
+        )
+        streams.append(
+            SiteStream(
+                patches,
+                seed=settings.seed,
+                views=settings.views,
+                held_out=held_out if continuous else None,
+                catalogue=catalogue,
+                shuffled=shuffled,
+                **({} if told is None else {"told": told}),
+            )
+        )
+    loader: DataLoader[Any] = DataLoader(
+        _Mixture(tuple(streams)), batch_size=None, num_workers=settings.workers, prefetch_factor=4 if settings.workers else None
+    )
+    network.train()
+    curve = _Curve(out / CURVE, done) if accelerator.is_main_process else None
+    # A batch that was half seen is seen again from its start.
+    done -= done % settings.views
+    for step, batch in enumerate(islice(loader, settings.steps - done), start=done):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
+        label = batch["label"].to(accelerator.device)
+        arguments = {name: value.to(accelerator.device) for name, value in batch.items() if name != "label"}
+        with accelerator.autocast():
+            logits = network(**arguments)
+        loss = torch.nn.functional.cross_entropy(logits, label)
+        optimiser.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        keep = min(_AVERAGE, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in accelerator.unwrap_model(network).state_dict().items():
+                average[name].lerp_(value, 1 - keep)
+        if curve is not None:
+            curve.add(step, loss.detach(), logits.detach(), label)
+            if (step + 1) % 50 == 0 and progress is not None:
+                progress(step + 1, settings.steps, curve.line())
+            if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+                curve.write()
+                _keep(checkpoint, accelerator.unwrap_model(network), optimiser, average, {**record, "done": step + 1})
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        halves = {name: value.to("cpu", torch.float16).contiguous() for name, value in average.items()}
+        _save(halves, out / WEIGHTS, record)
+    accelerator.wait_for_everyone()
+    return out / WEIGHTS
+
+
+def _schedule(step: int, steps: int) -> float:
+    warm = min(500, max(1, steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * (step - warm) / max(1, steps - warm)))))
+
+
+class _Curve:
+    """Loss and accuracy, as means over stretches, in a CSV file."""
+
+    def __init__(self, path: Path, done: int) -> None:
+        self.path = path
+        self.rows: list[tuple[int, float, float]] = []
+        if done and path.is_file():
+            with path.open(encoding="utf-8") as file:
+                rows = [(int(r["step"]), float(r["loss_nats"]), float(r["accuracy"])) for r in csv.DictReader(file)]
+            self.rows = [row for row in rows if row[0] <= done]
+        self.losses: list[Tensor] = []
+        self.right: list[Tensor] = []
+
+    def add(self, step: int, loss: Tensor, logits: Tensor, label: Tensor) -> None:
+        self.losses.append(loss)
+        self.right.append((logits.argmax(dim=1) == label).float().mean())
+        if (step + 1) % 50 == 0:
+            self.rows.append(
+                (step + 1, float(torch.stack(self.losses).mean()), float(torch.stack(self.right).mean()))
+            )
+            self.losses, self.right = [], []
+
+    def line(self) -> str:
+        _, loss, accuracy = self.rows[-1]
+        return f"loss {loss:.4f} nats, accuracy {accuracy:.2%}"
+
+    def write(self) -> None:
+        beside = self.path.with_suffix(".part")
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("step", "loss_nats", "accuracy"))
+            writer.writerows((step, f"{loss:.6f}", f"{accuracy:.6f}") for step, loss, accuracy in self.rows)
+        beside.replace(self.path)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, record: dict[str, Any]) -> None:
+    beside = path.with_suffix(".part")
+    save_file(tensors, beside, metadata={"record": json.dumps(record)})
+    beside.replace(path)
+
+
+def _keep(
+    path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], record: dict[str, Any]
+) -> None:
+    """Write everything that training goes on from."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    state = optimiser.state_dict()["state"]
+    tensors |= {f"adam.{n}.{name}": value for n, values in state.items() for name, value in values.items()}
+    _save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, record)
+
+
+def _resume(
+    path: Path,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    record: dict[str, Any],
+) -> int:
+    """Take up what `_keep` wrote, and return how many steps were done."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = json.loads(file.metadata()["record"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except Exception as error:
+        raise ReadError(f"{path} is no checkpoint ({error}); delete it to begin anew") from error
+    done = int(found.pop("done"))
+    if found != json.loads(json.dumps(record)):
+        raise InputError(
+            f"{path.parent} holds the beginning of another training; accepted are the same settings, or another --out"
+        )
+    network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
+    for name in average:
+        average[name] = tensors[f"average.{name}"]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("adam."):
+            _, n, kind = name.split(".")
+            state.setdefault(int(n), {})[kind] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return done
