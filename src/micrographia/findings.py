@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from micrographia.errors import InputError
 
@@ -225,6 +225,67 @@ class LatticeCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Information:
+    """What it would be worth to know a quantity of the context that nobody recorded.
+
+    Parameters
+    ----------
+    name : str
+        Field of the context, with ``[k]`` appended for channel ``k`` of a per-channel field.
+    entropy_nats : float
+        Mean entropy of the doubtful sites' posteriors as it is [nats].
+    reduction_nats : float
+        By how much it is expected to fall once the quantity is known [nats].
+    reduction_sd_nats : float
+        Standard error of that, from the finite number of draws [nats].
+    """
+
+    name: str
+    entropy_nats: float
+    reduction_nats: float
+    reduction_sd_nats: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinions:
+    """Both methods' answers for the same sites, side by side, and what only the network gives.
+
+    Parameters
+    ----------
+    physics, network : float array (site, label)
+        Posterior of each site by either method; columns as in the `SiteTable`.
+    label_set : bool array (site, label)
+        Labels that cannot be ruled out at the chosen level: a conformal prediction set of the network.
+    coverage : float
+        The level: the fraction of sites whose set holds the true label, on data like those of the calibration.
+    familiarity : float array (site,)
+        Fraction of simulated sites that are at least as unlike the others as this one. Small values flag what the
+        network was not made for.
+    least_familiarity : float
+        Sites below this are flagged.
+    disagreements : tuple of int
+        Rows of sites whose most probable label differs between the methods, the most striking first.
+    information : tuple of Information
+        What each quantity that nobody recorded would be worth, the most valuable first; empty where all is known.
+    """
+
+    physics: Float[np.ndarray, "site label"]
+    network: Float[np.ndarray, "site label"]
+    label_set: Bool[np.ndarray, "site label"]
+    coverage: float
+    familiarity: Float[np.ndarray, " site"]
+    least_familiarity: float
+    disagreements: tuple[int, ...]
+    information: tuple[Information, ...]
+
+    @property
+    def unfamiliar(self) -> Bool[np.ndarray, " site"]:
+        """Which sites are flagged, bool array (site,)."""
+        flagged: Bool[np.ndarray, " site"] = self.familiarity < self.least_familiarity
+        return flagged
+
+
+@dataclass(frozen=True, kw_only=True)
 class DefectFindings:
     """The answer to "what is at every atomic site of this scan?", with all that it rests on.
 
@@ -252,6 +313,8 @@ class DefectFindings:
         Resolved settings of the method, JSON-ready.
     remarks : tuple of str
         What a reader must know: doubts, overridden values, limits of the method met here.
+    opinions : Opinions, optional
+        Physics and network side by side; None where the network was not asked.
     """
 
     micrograph: Micrograph
@@ -265,3 +328,4 @@ class DefectFindings:
     method: str
     settings: Mapping[str, Any]
     remarks: tuple[str, ...]
+    opinions: Opinions | None = None
