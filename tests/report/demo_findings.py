@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from micrographia.context import Context
-from micrographia.findings import DefectFindings, Evidence, Finding, LatticeCheck, Marginal, SiteTable
+from micrographia.findings import (
+    DefectFindings,
+    Evidence,
+    Finding,
+    Information,
+    LatticeCheck,
+    Marginal,
+    Opinions,
+    SiteTable,
+)
 from micrographia.micrograph import Micrograph, Provenance
 
 LABELS = ("M", "V_M", "D_M", "X2", "V_X", "V_X2", "M_X2")
@@ -153,6 +164,63 @@ def make_findings(
         )
         if defects
         else (),
+    )
+
+
+INFORMATION = (
+    Information(name="convergence_mrad", entropy_nats=0.523, reduction_nats=0.311, reduction_sd_nats=0.024),
+    Information(name="collection_mrad[1]", entropy_nats=0.523, reduction_nats=0.108, reduction_sd_nats=0.031),
+    Information(name="dose_e_per_A2", entropy_nats=0.523, reduction_nats=-0.004, reduction_sd_nats=0.012),
+)
+
+
+def with_opinions(
+    findings: DefectFindings,
+    *,
+    differ: int = 5,
+    unfamiliar: int = 2,
+    information: tuple[Information, ...] = INFORMATION,
+) -> DefectFindings:
+    """Let the network say what the sites hold, and physics the same but at some sites the second best label.
+
+    The sites where they differ are the most doubtful ones. The first has an empty label set; the evidence of the
+    second shows the network's label last; that of the third was never made.
+    """
+    network = findings.sites.posterior
+    rows = [int(s) for s in np.argsort(-findings.sites.entropy_nats, kind="stable")[:differ]]
+    physics = network.copy()
+    for row in rows:
+        first, second = np.argsort(-network[row], kind="stable")[:2]
+        physics[row, [first, second]] = network[row, [second, first]]
+    label_set = network >= 0.05
+    familiarity = np.linspace(0.02, 1.0, len(network))
+    familiarity[:unfamiliar] = 0.001
+    if rows:
+        label_set[rows[0]] = False
+    evidence = []
+    for item in findings.evidence:
+        if rows[2:] and item.site == rows[2]:
+            continue
+        turned = rows[1:] and item.site == rows[1]
+        evidence.append(
+            dataclasses.replace(item, hypotheses=item.hypotheses[::-1], rendered=item.rendered[::-1])
+            if turned
+            else item
+        )
+    return dataclasses.replace(
+        findings,
+        method="network",
+        evidence=tuple(evidence),
+        opinions=Opinions(
+            physics=physics,
+            network=network,
+            label_set=label_set,
+            coverage=0.95,
+            familiarity=familiarity,
+            least_familiarity=0.01,
+            disagreements=tuple(rows),
+            information=information,
+        ),
     )
 
 

@@ -2,6 +2,6 @@
 
 from micrographia.atoms.compare import SiteComparison, compare_sites
 from micrographia.atoms.decide import Prior
-from micrographia.atoms.defects import PhysicsSettings, find_defects
+from micrographia.atoms.defects import DEFAULT_METHOD, Method, PhysicsSettings, find_defects
 
-__all__ = ["PhysicsSettings", "Prior", "SiteComparison", "compare_sites", "find_defects"]
+__all__ = ["DEFAULT_METHOD", "Method", "PhysicsSettings", "Prior", "SiteComparison", "compare_sites", "find_defects"]

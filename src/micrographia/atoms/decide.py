@@ -156,7 +156,7 @@ def decide(
         here = [i for i, o in enumerate(options) if SUBLATTICE[o.label] == name]
         if rows.size == 0:
             continue
-        expected = _prior_fractions(options, here, prior)
+        expected = prior_fractions(options, here, prior)
         result = _expectation_maximisation(
             brightness[rows],
             variance[rows],
@@ -173,10 +173,18 @@ def decide(
     )
 
 
-def _prior_fractions(
-    options: tuple[Hypothesis, ...], here: list[int], prior: Prior
-) -> Float[np.ndarray, " hypothesis"]:
-    """Return the expected fractions of one sublattice; several elements share the label's, named ones the most."""
+def prior_fractions(options: tuple[Hypothesis, ...], here: list[int], prior: Prior) -> Float[np.ndarray, " hypothesis"]:
+    """Return the expected fractions of one sublattice; several elements share the label's, named ones the most.
+
+    Parameters
+    ----------
+    options : tuple of Hypothesis
+        What may be at the sites.
+    here : list of int
+        Which of them are of the sublattice, the pristine one first.
+    prior : Prior
+        Expected concentrations.
+    """
     weight = {i: 1.0 if options[i].named else _UNNAMED_WEIGHT for i in here}
     shares = np.array(
         [

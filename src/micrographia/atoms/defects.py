@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
+from scipy.special import expit
 from scipy.stats import gamma
 
 from micrographia.atoms.decide import Prior, merged
 from micrographia.atoms.evidence import examples, show
 from micrographia.atoms.lattice import LEAST_STRENGTH, Lattice, check_lattice, find_lattice
+from micrographia.atoms.network.opinion import DRAWS, NetworkOpinion, network_opinion
+from micrographia.atoms.network.trained import TrainedNetwork, read_network
 from micrographia.atoms.physics import Solution, rendered, solve
 from micrographia.atoms.reflections import measure_reflections
 from micrographia.context import Context
 from micrographia.errors import ContextError, InputError
-from micrographia.findings import DefectFindings, Finding, LatticeCheck, Marginal, SiteTable
+from micrographia.findings import SUBLATTICE, DefectFindings, Finding, LatticeCheck, Marginal, Opinions, SiteTable
 from micrographia.micrograph import Micrograph
 from micrographia.simulate.specimens.hosts import IMPURITIES, Host, Hypothesis, host, hypotheses
 
@@ -26,6 +29,16 @@ _DECISIVE_NATS: Final = 12.0
 _MISFIT_NATS: Final = -8.0
 """Log likelihood below which the best condition contradicts the mean unit cell: 4 standard deviations."""
 _LEAST_CERTAIN: Final = 20
+_DISAGREEMENTS_SHOWN: Final = 60
+
+Method = Literal["physics", "network"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+DEFAULT_METHOD: Final[Method] = "physics"
+"""The method that won on held-out data; decision 9."""
+COVERAGE: Final = 0.99
+"""Fraction of sites whose label set holds the true label."""
+LEAST_FAMILIARITY: Final = 0.001
+"""A site more unlike simulated ones than all but this fraction of them is flagged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +60,27 @@ class PhysicsSettings:
 def find_defects(
     micrograph: Micrograph,
     *,
+    method: Method = DEFAULT_METHOD,
+    second_opinion: bool = True,
     settings: PhysicsSettings | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> DefectFindings:
-    """Decide what is at every atomic site of a scan of an MX2 monolayer, by physics.
+    """Decide what is at every atomic site of a scan of an MX2 monolayer, by physics and by the network.
 
-    The scan is taken as background + gain · sum of column kernels. Where the context is silent - detector
+    Physics takes the scan as background + gain · sum of column kernels. Where the context is silent - detector
     angles, convergence, energy - a grid of conditions is weighed by the mean unit cell and marginalised. Which
     sublattice is the metal's is decided by the evidence of the whole scan; if that does not settle it, the
-    posterior says so.
+    posterior says so. The network judges each site's patch under contexts drawn from the same grid.
 
     Parameters
     ----------
     micrograph : Micrograph
         A dark-field scan, all channels of it. Its context must name the host.
+    method : str
+        ``"physics"`` or ``"network"``: whose posterior fills the site table.
+    second_opinion : bool
+        Whether both methods are asked and stand side by side. The network needs physics' lattice and conditions, so
+        ``"network"`` always asks both.
     settings : PhysicsSettings, optional
         Prior and impurities.
     progress : callable, optional
@@ -90,7 +110,7 @@ def find_defects(
     ...                      pixel_size_nm=0.03, source_sigma_nm=0.04, dose_e_per_A2=1e6, rng=rng)
     >>> told = scan.context.updated(Context(host="WSe2", dopants=(), origin="user"))
     >>> from dataclasses import replace
-    >>> found = find_defects(replace(scan, context=told))
+    >>> found = find_defects(replace(scan, context=told), method="physics", second_opinion=False)
     >>> [f.label for f in found.findings if f.count]
     ['M', 'X2', 'V_X']
     """
@@ -129,14 +149,36 @@ def find_defects(
     other = others[0] if others else None
     log_odds = best.log_evidence - other.log_evidence if other else np.inf
 
+    labels, judged = merged(_by_physics(best, other, log_odds), options)
+    on_metal = best.on_metal[best.judged[best.reported]]
+    opinions, asked = None, None
+    if method == "network" or second_opinion:
+        trained = read_network()
+        asked = network_opinion(
+            trained,
+            micrograph.frames,
+            best,
+            host=material.formula,
+            dose_e_per_A2=context.dose_e_per_A2,
+            options=options,
+            a_px=lattice.a_px,
+            prior=settings.prior,
+            tell=tell,
+        )
+        opinions = _opinions(asked, judged, labels, on_metal, options)
+        if method == "network":
+            judged, on_metal = opinions.network, on_metal if asked.log_odds > 0 else ~on_metal
+
     tell("evidence")
-    labels, sites = _site_table(best, other, log_odds, options)
+    sites = _site_table(best, on_metal, labels, judged)
     check = check_lattice(lattice, lattice_constant_nm=material.a_A / 10, header_pixel_size_nm=micrograph.pixel_size_nm)
     given_nm = micrograph.pixel_size_nm if micrograph.pixel_size_origin == "user" else None
     pixel_size_nm = given_nm or check.pixel_size_nm
     area_nm2 = float(np.count_nonzero(sites.sublattice == "M") * lattice.cell_area_px * pixel_size_nm**2)
     least_certain = tuple(int(i) for i in np.argsort(-sites.entropy_nats, kind="stable")[:_LEAST_CERTAIN])
-    chosen = sorted(set(least_certain) | set(examples(sites)))
+    both = _both_labels(opinions, labels)
+    chosen = sorted(set(least_certain) | set(examples(sites)) | set(both))
+    drawn = best if asked is None or method == "physics" else _as_judged(best, asked)
     return DefectFindings(
         micrograph=replace(
             micrograph,
@@ -145,35 +187,90 @@ def find_defects(
         ),
         sites=sites,
         findings=tuple(_finding(label, sites, area_nm2) for label in labels),
-        evidence=show(chosen, sites, best, micrograph.frames, options, lattice.a_px),
+        evidence=show(chosen, sites, best, micrograph.frames, options, lattice.a_px, named=both),
         least_certain=least_certain,
-        model=rendered(best, options, micrograph.frames.shape),
+        model=rendered(drawn, options, micrograph.frames.shape),
         marginals=best.marginals,
         lattice=check,
-        method="physics",
-        settings=_resolved(settings, options, best),
-        remarks=_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options),
+        method=method,
+        settings=_resolved(settings, options, best) | ({} if asked is None else _resolved_network(asked, trained)),
+        remarks=(
+            *_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options),
+            *([] if asked is None else _network_remarks(asked, log_odds)),
+        ),
+        opinions=opinions,
     )
 
 
-def _site_table(
-    best: Solution, other: Solution | None, log_odds: float, options: tuple[Hypothesis, ...]
-) -> tuple[tuple[str, ...], SiteTable]:
+def _by_physics(best: Solution, other: Solution | None, log_odds: float) -> Float[np.ndarray, "reported hypothesis"]:
     """Posterior of every reported site, over both ways to lay the sublattices where the scan does not settle it."""
     posterior = best.decision.posterior
     if other is not None and log_odds < _DECISIVE_NATS:
         share = 1 / (1 + np.exp(-log_odds))
         posterior = share * posterior + (1 - share) * other.decision.posterior[_same_sites(best, other)]
-    labels, posterior = merged(posterior[best.reported], options)
+    return posterior[best.reported]
+
+
+def _site_table(
+    best: Solution,
+    on_metal: Bool[np.ndarray, " site"],
+    labels: tuple[str, ...],
+    posterior: Float[np.ndarray, "site label"],
+) -> SiteTable:
     rows = best.judged[best.reported]
-    return labels, SiteTable(
+    return SiteTable(
         x_px=best.x_px[rows],
         y_px=best.y_px[rows],
-        sublattice=np.where(best.on_metal[rows], "M", "X"),
+        sublattice=np.where(on_metal, "M", "X"),
         labels=labels,
         posterior=posterior / posterior.sum(axis=1, keepdims=True),
         residual=best.chi[best.reported],
     )
+
+
+def _opinions(
+    asked: NetworkOpinion,
+    physics: Float[np.ndarray, "site label"],
+    labels: tuple[str, ...],
+    on_metal: Bool[np.ndarray, " site"],
+    options: tuple[Hypothesis, ...],
+) -> Opinions:
+    """Put both methods' posteriors side by side."""
+    share = float(expit(asked.log_odds))
+    _, network = merged(share * asked.posterior + (1 - share) * asked.other_way, options)
+    metal = np.array([SUBLATTICE[label] == "M" for label in labels])
+    fit = np.stack([asked.p_values[:, [o.label == label for o in options]].max(axis=1) for label in labels], axis=1)
+    side = on_metal if asked.log_odds > 0 else ~on_metal
+    first, second = physics.argmax(axis=1), network.argmax(axis=1)
+    apart = np.nonzero(first != second)[0]
+    striking = np.minimum(physics.max(axis=1), network.max(axis=1))[apart]
+    return Opinions(
+        physics=physics,
+        network=network,
+        label_set=(fit > 1 - COVERAGE) & (metal == side[:, None]),
+        coverage=COVERAGE,
+        familiarity=asked.familiarity,
+        least_familiarity=LEAST_FAMILIARITY,
+        disagreements=tuple(int(i) for i in apart[np.argsort(-striking, kind="stable")]),
+        information=asked.information,
+    )
+
+
+def _both_labels(opinions: Opinions | None, labels: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
+    """Return the labels between which the methods disagree, physics' first, of the sites whose evidence is shown."""
+    if opinions is None:
+        return {}
+    return {
+        row: tuple(labels[int(p[row].argmax())] for p in (opinions.physics, opinions.network))
+        for row in opinions.disagreements[:_DISAGREEMENTS_SHOWN]
+    }
+
+
+def _as_judged(best: Solution, asked: NetworkOpinion) -> Solution:
+    """Return physics' solution with the network's labels, to be rendered."""
+    posterior = best.decision.posterior.copy()
+    posterior[best.reported] = asked.posterior if asked.log_odds > 0 else asked.other_way
+    return replace(best, decision=replace(best.decision, posterior=posterior))
 
 
 def _same_sites(best: Solution, other: Solution) -> Int[np.ndarray, " judged"]:
@@ -227,6 +324,30 @@ def _resolved(settings: PhysicsSettings, options: tuple[Hypothesis, ...], best: 
             for c, f in zip(best.condition, best.fits, strict=True)
         ],
     }
+
+
+def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork) -> dict[str, Any]:
+    """Return what the network's answer rests on; JSON-ready."""
+    return {
+        "network": {
+            "weights_sha256": trained.sha256,
+            "contexts_drawn": DRAWS,
+            "sublattice_log_odds_nats": round(asked.log_odds, 2),
+            "estimated_fraction": [round(float(f), 6) for f in asked.fraction],
+        }
+    }
+
+
+def _network_remarks(asked: NetworkOpinion, log_odds: float) -> list[str]:
+    """Say where the network contradicts physics about the scan as a whole."""
+    if asked.log_odds > 0:
+        return []
+    settled = "holds it for settled" if log_odds > _DECISIVE_NATS else "holds it for open"
+    return [
+        "The network lays the sublattices the other way round than physics: what physics calls metal, it calls "
+        f"chalcogen. Physics {settled}. Known detector angles, or a second detector, would settle it; until then, "
+        "trust neither."
+    ]
 
 
 def _remarks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -48,8 +49,10 @@ def show(
     frames: Float[np.ndarray, "channel height width"],
     options: tuple[Hypothesis, ...],
     a_px: float,
+    *,
+    named: Mapping[int, tuple[str, ...]] | None = None,
 ) -> tuple[Evidence, ...]:
-    """Render the chosen sites under their two most probable labels, neighbours as they were decided.
+    """Render the chosen sites under their two most probable labels, neighbours as physics decided them.
 
     Parameters
     ----------
@@ -65,6 +68,8 @@ def show(
         What may be at the sites.
     a_px : float
         Lattice constant [px]; the window reaches 1.5 of it from the site.
+    named : mapping of int to tuple of str, optional
+        Rows for which other labels are shown, and these.
     """
     _, height, width = frames.shape
     reach = int(np.ceil(1.5 * a_px))
@@ -78,7 +83,7 @@ def show(
         window = np.s_[top:bottom, left:right]
         own = solution.decision.posterior[reported[row]]
         ranked = np.argsort(-sites.posterior[row], kind="stable")[:_HYPOTHESES]
-        names = tuple(sites.labels[i] for i in ranked)
+        names = (named or {}).get(row) or tuple(sites.labels[i] for i in ranked)
         at_x, at_y = np.array([x - left]), np.array([y - top])
         rendered = []
         for name in names:

@@ -49,6 +49,10 @@ class Solution:
         Unknown conditions.
     condition : tuple of Condition
         Most probable conditions of each channel.
+    candidates : tuple of tuple of Condition
+        All conditions of each channel that were tried.
+    weights : tuple of float array (condition,)
+        Their probabilities.
     log_evidence : float
         Of the reflections and the sites together [nats].
     """
@@ -66,6 +70,8 @@ class Solution:
     chi: Float[np.ndarray, " judged"]
     marginals: tuple[Marginal, ...]
     condition: tuple[Condition, ...]
+    candidates: tuple[tuple[Condition, ...], ...]
+    weights: tuple[Float[np.ndarray, " _"], ...]
     log_evidence: float
 
     @property
@@ -201,6 +207,8 @@ def solve(
         chi=chi,
         marginals=marginals(candidates, weights),
         condition=best,
+        candidates=tuple(map(tuple, candidates)),
+        weights=tuple(weights),
         log_evidence=decision.log_evidence + evidence(candidates) - float(np.sum([s.log_unit for s in signals])),
     )
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
-from micrographia.cli.app import stderr
+from micrographia.cli.progress import bar, resumable, say
 from micrographia.cli.simulate import simulate
 from micrographia.errors import InputError
 
@@ -48,9 +43,9 @@ def catalogue_(
     from micrographia.simulate.specimens.catalogue import read_catalogue
 
     entries = read_catalogue(catalogue)
-    with _bar("kernels") as tell, _resumable():
+    with bar("kernels") as tell, resumable():
         place = build_library(entries, out, prior=ImagingPrior() if prior else None, workers=workers, progress=tell)
-    _say(str(place))
+    say(str(place))
 
 
 @simulate.command("dataset")
@@ -88,8 +83,8 @@ def dataset(
     if scheduler is not None and workers is not None:
         raise InputError("--workers goes without --scheduler; a scheduler has workers of its own")
     entries = read_catalogue(catalogue)
-    with _resumable():
-        with _bar("kernels") as tell:
+    with resumable():
+        with bar("kernels") as tell:
             source = recipe(
                 entries,
                 prior=prior,
@@ -101,7 +96,7 @@ def dataset(
                 workers=workers,
                 progress=tell,
             )
-        with _bar("patches") as tell:
+        with bar("patches") as tell:
             made = write_dataset(
                 source,
                 out,
@@ -111,8 +106,8 @@ def dataset(
                 command=_command(patches, size, catalogue, prior, seed, channels, clean),
                 progress=tell,
             )
-    _say(str(out))
-    _say(_summary(made))
+    say(str(out))
+    say(_summary(made))
 
 
 def _command(
@@ -132,52 +127,3 @@ def _summary(made: DatasetSummary) -> str:
     rate = f"{made.written / made.seconds:,.0f} patches/s"
     added = "" if made.written == made.patches else f", {made.written:,} of them new"
     return f"{made.patches:,} patches{added}, {rate}, {size}"
-
-
-class _Rate(ProgressColumn):
-    """Steps a second over the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
-
-
-@contextmanager
-def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a callback that shows how much is done, how fast it goes and how long it takes still, on a terminal."""
-    bar = Progress(
-        TextColumn(unit),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-        console=stderr,
-        transient=True,
-        disable=not stderr.is_terminal,
-    )
-
-    def tell(done: int, total: int) -> None:
-        if not bar.tasks:
-            # What an earlier run did is not to count as speed.
-            bar.add_task(unit, completed=done, total=total)
-            bar.start()
-        bar.update(bar.tasks[0].id, completed=done, total=total)
-
-    try:
-        yield tell
-    finally:
-        if bar.live.is_started:  # else stopping prints an empty line
-            bar.stop()
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Say after Ctrl-C that nothing is lost."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        stderr.print("micrographia: interrupted; give the same command again to go on", markup=False)
-        raise typer.Exit(130) from None
-
-
-def _say(line: str) -> None:
-    Console(highlight=False, emoji=False, soft_wrap=True).print(line, markup=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from micrographia.atoms import PhysicsSettings, Prior, find_defects
+from micrographia.atoms import DEFAULT_METHOD, Method, PhysicsSettings, Prior, find_defects
 from micrographia.cli.app import app
 from micrographia.cli.batch import run
 from micrographia.cli.flags import (
@@ -46,6 +46,9 @@ ImpurityFlag = Annotated[
         "and Te; 'none' for none.",
     ),
 ]
+MethodFlag = Annotated[
+    Literal["physics", "network"], typer.Option(help="Whose answer counts; both are in the report, side by side.")
+]
 ChannelsFlag = Annotated[
     bool, typer.Option("--channels", help="The files are channels of one scan, in order; else they are separate scans.")
 ]
@@ -64,7 +67,7 @@ def defects(
     collection_mrad: CollectionFlag = None,
     pixel_size_nm: PixelSizeFlag = None,
     dose: DoseFlag = None,
-    method: Annotated[Literal["physics"], typer.Option(help="How to decide.")] = "physics",
+    method: MethodFlag = DEFAULT_METHOD,
     defect_prior: PriorFlag = None,
     impurity: ImpurityFlag = None,
 ) -> None:
@@ -87,7 +90,7 @@ def defects(
         channels=channels,
         out=out,
         prepare=lambda micrograph: with_context(micrograph, told),
-        job=lambda micrograph, folder, tell: decide_and_write(micrograph, folder, tell, settings),
+        job=lambda micrograph, folder, tell: decide_and_write(micrograph, folder, tell, settings, method),
     )
 
 
@@ -112,7 +115,11 @@ def check_material(formula: str, dopants: tuple[str, ...], settings: PhysicsSett
 
 
 def decide_and_write(
-    micrograph: Micrograph, folder: Path, tell: Callable[[str], None], settings: PhysicsSettings
+    micrograph: Micrograph,
+    folder: Path,
+    tell: Callable[[str], None],
+    settings: PhysicsSettings,
+    method: Method = DEFAULT_METHOD,
 ) -> str:
     """Decide one scan, write its results, and return a headline.
 
@@ -126,8 +133,10 @@ def decide_and_write(
         Told each stage.
     settings : PhysicsSettings
         Prior and impurities.
+    method : str
+        Whose answer counts.
     """
-    findings = find_defects(micrograph, settings=settings, progress=tell)
+    findings = find_defects(micrograph, method=method, settings=settings, progress=tell)
     tell("writing")
     write_defects(findings, folder)
     return headline(findings)

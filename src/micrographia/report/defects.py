@@ -7,12 +7,14 @@ from typing import Final
 
 from micrographia.findings import DefectFindings
 from micrographia.report.folder import new_folder
+from micrographia.report.opinions_table import write_opinions
 from micrographia.report.overlay import write_overlay
 from micrographia.report.page import defects_page
-from micrographia.report.result import defects_result
+from micrographia.report.result import defects_result, result_json
 from micrographia.report.sites import write_sites
 
 _FILES: Final = ("report.html", "result.json", "sites.csv", "sites.parquet", "overlay.png")
+_OPINIONS: Final = ("opinions.csv", "opinions.parquet")
 
 
 def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
@@ -28,7 +30,8 @@ def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        ``report.html``, ``result.json``, ``sites.csv``, ``sites.parquet`` and ``overlay.png`` in ``out``.
+        ``report.html``, ``result.json``, ``sites.csv``, ``sites.parquet`` and ``overlay.png`` in ``out``; where
+        physics and network were both asked, ``opinions.csv`` and ``opinions.parquet`` too.
 
     Raises
     ------
@@ -37,8 +40,10 @@ def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
     """
     with new_folder(out) as folder:
         write_sites(findings.sites, folder / "sites.csv", folder / "sites.parquet")
-        summary = defects_result(findings).model_dump_json(indent=2)
-        (folder / "result.json").write_text(summary + "\n", encoding="utf-8")
+        if findings.opinions is not None:
+            write_opinions(findings.sites.labels, findings.opinions, *(folder / name for name in _OPINIONS))
+        (folder / "result.json").write_text(result_json(defects_result(findings)), encoding="utf-8")
         write_overlay(findings, folder / "overlay.png")
         (folder / "report.html").write_text(defects_page(findings), encoding="utf-8")
-    return tuple(out / name for name in _FILES)
+    written = _FILES if findings.opinions is None else _FILES + _OPINIONS
+    return tuple(out / name for name in written)

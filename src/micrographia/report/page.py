@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from micrographia.findings import SUBLATTICE, DefectFindings
+from micrographia.findings import SUBLATTICE, DefectFindings, Opinions, SiteTable
 from micrographia.report.document import document, template
 from micrographia.report.images import data_uri, grey_image, residual_image
 from micrographia.report.marks import MARKS, PRISTINE
 from micrographia.report.markup import mark_svg, section, text
 from micrographia.report.numbers import number
+from micrographia.report.opinions import opinions_section
 from micrographia.report.patches import INTENSITY_UNIT, Scales, gallery_section, least_certain_section
 from micrographia.report.sections import (
     amounts_section,
@@ -49,12 +50,14 @@ def defects_page(findings: DefectFindings) -> str:
         An HTML document without any address outside itself; its security policy forbids loading.
     """
     scales = Scales.of(findings)
+    both = findings.opinions is not None
     return document(
         title=f"Defects in {findings.micrograph.provenance.file} – Micrographia",
         kind="defect report",
-        sections=_NAV,
+        sections=((("opinions", "Two opinions"),) if both else ()) + _NAV,
         body=(
             answer_section(findings),
+            *((opinions_section(findings, scales),) if both else ()),
             viewer_section(findings),
             amounts_section(findings),
             least_certain_section(findings, scales),
@@ -108,6 +111,20 @@ def viewer_data(findings: DefectFindings, scales: Scales) -> dict[str, Any]:
             "entropy": _short(sites.entropy_nats, 3),
             "residual": _short(sites.residual, 3),
         },
+        **({} if findings.opinions is None else {"opinions": _opinions_data(sites, findings.opinions)}),
+    }
+
+
+def _opinions_data(sites: SiteTable, opinions: Opinions) -> dict[str, Any]:
+    """Return both posteriors, label sets and flags; null for the posterior that the sites have already."""
+    powers = 1 << np.arange(len(sites.labels))
+    return {
+        **{
+            name: None if np.array_equal(posterior, sites.posterior) else _short(posterior.ravel(), 4)
+            for name, posterior in (("physics", opinions.physics), ("network", opinions.network))
+        },
+        "sets": (opinions.label_set @ powers).tolist(),  # one bit a label
+        "unfamiliar": np.flatnonzero(opinions.unfamiliar).tolist(),
     }
 
 

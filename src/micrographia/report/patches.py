@@ -82,25 +82,39 @@ def _grey(frame: Float[np.ndarray, "height width"], limits: tuple[float, float])
     return data_uri(grey_image(frame, limits))
 
 
-def hypotheses_patches(evidence: Evidence, sites: SiteTable, scales: Scales) -> str:
-    """Return data | hypothesis 1 | hypothesis 2, one row a channel."""
-    shown = evidence.hypotheses[:2]
+def labels_patches(evidence: Evidence, sites: SiteTable, scales: Scales, shown: Sequence[tuple[str, str]]) -> str:
+    """Return data | simulated as one label | as another, one row a channel.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The window; a label that it was not simulated under is shown as a dash.
+    sites : SiteTable
+        Where the site is within the window.
+    scales : Scales
+        Display ranges.
+    shown : sequence of (str, str)
+        Labels, and what to call each in the heading.
+    """
     rows = []
     for channel, limits in enumerate(scales.grey):
         cells = [_patch(_grey(evidence.data[channel], limits), evidence, sites, f"data, channel {channel + 1}")]
-        for k, label in enumerate(shown):
-            frame = evidence.rendered[k, channel]
+        for label, _ in shown:
+            if label not in evidence.hypotheses:
+                cells.append(f'<span class="absent" title="not simulated as {label}">–</span>')
+                continue
+            frame = evidence.rendered[evidence.hypotheses.index(label), channel]
             cells.append(_patch(_grey(frame, limits), evidence, sites, f"simulated as {label}, channel {channel + 1}"))
         rows.append(f'<div class="patches">{"".join(cells)}</div>')
-    heads = text(" | ".join(("data", *(f"as {label}" for label in shown))))
+    heads = text(" | ".join(("data", *(head for _, head in shown))))
     return f'<div class="stack side" data-evidence="{evidence.site}" data-heads="{heads}">{"".join(rows)}</div>'
 
 
-def _residual_patches(evidence: Evidence, sites: SiteTable, scales: Scales) -> str:
-    best = evidence.hypotheses[0]
+def _residual_patches(evidence: Evidence, best: str, sites: SiteTable, scales: Scales) -> str:
+    chosen = evidence.hypotheses.index(best)
     rows = []
     for channel, limits in enumerate(scales.grey):
-        data, model = evidence.data[channel], evidence.rendered[0, channel]
+        data, model = evidence.data[channel], evidence.rendered[chosen, channel]
         residual = data_uri(residual_image(data - model, scales.residual[channel]))
         rows.append(
             '<div class="patches">'
@@ -127,8 +141,9 @@ def least_certain_section(findings: DefectFindings, scales: Scales) -> str:
             for k in ranked
         )
         chances = "<br>".join(probability(float(sites.posterior[site, k])) for k in ranked)
+        shown = [(sites.labels[k], f"as {sites.labels[k]}") for k in ranked]
         pictures = (
-            hypotheses_patches(by_site[site], sites, scales) if site in by_site else '<span class="soft">–</span>'
+            labels_patches(by_site[site], sites, scales, shown) if site in by_site else '<span class="soft">–</span>'
         )
         rows.append(
             f'<tr data-site="{site}"><td><button class="jump" type="button">{site}</button></td>'
@@ -175,9 +190,12 @@ def gallery_section(findings: DefectFindings, scales: Scales) -> str:
     """Return, for each kind of defect, examples of data, model and residual."""
     elements = Elements.of(findings.micrograph.context, findings.settings)
     groups: dict[str, list[Evidence]] = {}
+    label = findings.sites.label
     for evidence in findings.evidence:
-        if evidence.hypotheses[0] not in PRISTINE:
-            groups.setdefault(evidence.hypotheses[0], []).append(evidence)
+        # Evidence of a disagreement may show other labels first, or only other labels: no example of what was chosen.
+        name = str(label[evidence.site])
+        if name not in PRISTINE and name in evidence.hypotheses:
+            groups.setdefault(name, []).append(evidence)
     parts = [
         '<p class="note">Does the simulation look like the data? Each example shows the scan, the same window '
         "simulated under the label that was chosen, and what is left over. A residual without structure at the ticks "
@@ -185,9 +203,9 @@ def gallery_section(findings: DefectFindings, scales: Scales) -> str:
         f"{INTENSITY_UNIT}.</p>",
         scales_legend(scales),
     ]
-    for label in findings.sites.labels:
-        if label in groups:
-            parts.append(_gallery(label, groups[label], findings, scales, elements))
+    for name in findings.sites.labels:
+        if name in groups:
+            parts.append(_gallery(name, groups[name], findings, scales, elements))
     if not groups:
         parts.append('<p class="calm">There is no defect to show.</p>')
     return section("evidence", "Evidence for each kind of defect", *parts)
@@ -198,7 +216,7 @@ def _gallery(
 ) -> str:
     counts: Mapping[str, int] = {f.label: f.count for f in findings.findings}
     words = text(label_words(label, elements, plural=True))
-    figures = [_figure(e, findings.sites, scales) for e in examples]
+    figures = [_figure(e, label, findings.sites, scales) for e in examples]
     head = (
         f'<h3>{mark_svg(label)}{words} <span class="soft">{label}; '
         f"{len(examples)} of {number(counts.get(label, len(examples)), 0)} shown</span></h3>"
@@ -209,13 +227,13 @@ def _gallery(
     return head + body
 
 
-def _figure(evidence: Evidence, sites: SiteTable, scales: Scales) -> str:
+def _figure(evidence: Evidence, label: str, sites: SiteTable, scales: Scales) -> str:
     site = evidence.site
-    best = probability(float(sites.posterior[site, sites.labels.index(evidence.hypotheses[0])]))
+    best = probability(float(sites.posterior[site, sites.labels.index(label)]))
     return (
         f'<figure class="card" data-site="{site}">'
-        f'<div class="heads"><span>data</span><span>as {evidence.hypotheses[0]}</span><span>residual</span></div>'
-        f"{_residual_patches(evidence, sites, scales)}"
+        f'<div class="heads"><span>data</span><span>as {label}</span><span>residual</span></div>'
+        f"{_residual_patches(evidence, label, sites, scales)}"
         f'<figcaption><button class="jump" type="button">Site {site}</button>'
         f'<span class="soft">posterior {best}, residual {number(float(sites.residual[site]), 2)}</span>'
         "</figcaption></figure>"

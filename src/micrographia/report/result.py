@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
-from micrographia.findings import LABELS, SUBLATTICE, DefectFindings
+from micrographia.findings import LABELS, SUBLATTICE, DefectFindings, Opinions
+from micrographia.report.agreement import agreed_fraction, agreement, set_sizes
+from micrographia.report.fields import field_title
 from micrographia.report.records import (
     ContextResult,
     Part,
@@ -21,6 +23,7 @@ from micrographia.report.records import (
 from micrographia.report.words import sublattice_sizes
 
 Interval = tuple[NonNegativeFloat, NonNegativeFloat]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Three = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
@@ -62,6 +65,46 @@ class LatticeResult(Part):
     header_excess: FiniteFloat | None = Field(description="Header's pixel size over the lattice's, minus 1")
 
 
+class AgreementResult(Part):
+    """How far both methods' most probable labels agree, over all sites."""
+
+    fraction: Fraction | None = Field(description="Of sites with one label from both; null without sites")
+    kappa: FiniteFloat | None = Field(description="Cohen's; null where both give one label to every site")
+
+
+class SetSizesResult(Part):
+    """Number of sites whose label set holds so many labels."""
+
+    one: NonNegativeInt
+    several: NonNegativeInt
+    none: NonNegativeInt
+
+
+class InformationResult(Part):
+    """What it would be worth to know a quantity that nobody recorded."""
+
+    name: str = Field(description="Field of the context, [k] for channel k, the first being 0")
+    unit: str = Field(description="Of the quantity; empty where it has none")
+    entropy_nats: NonNegativeFloat = Field(description="Mean entropy of the doubtful sites as it is")
+    reduction_nats: FiniteFloat = Field(description="By how much it is expected to fall once the quantity is known")
+    reduction_sd_nats: NonNegativeFloat = Field(description="Standard error of the reduction")
+
+
+class OpinionsResult(Part):
+    """Physics and network side by side: the summary beside opinions.csv."""
+
+    coverage: Fraction = Field(description="Fraction of simulated sites whose label set holds the truth")
+    agreement: AgreementResult
+    disagreements: NonNegativeInt = Field(description="Sites whose most probable label differs between the methods")
+    disagreement_rows: tuple[NonNegativeInt, ...] = Field(
+        description="Rows of sites.csv, first row 0, most striking first"
+    )
+    set_sizes: SetSizesResult
+    unfamiliar: NonNegativeInt = Field(description="Sites with a familiarity below least_familiarity")
+    least_familiarity: Fraction
+    information: tuple[InformationResult, ...] = Field(description="The most valuable first")
+
+
 class DefectsResult(Part):
     """What is at every atomic site of a scan: the summary beside sites.csv."""
 
@@ -77,6 +120,9 @@ class DefectsResult(Part):
     lattice: LatticeResult
     remarks: tuple[str, ...]
     software: dict[str, str] = Field(description="Version of each package that the result rests on")
+    opinions: OpinionsResult | None = Field(
+        default=None, description="Left out of the file where only one method was asked"
+    )
 
 
 def defects_result(findings: DefectFindings) -> DefectsResult:
@@ -138,7 +184,38 @@ def defects_result(findings: DefectFindings) -> DefectsResult:
         ),
         remarks=findings.remarks,
         software=versions(),
+        opinions=None if findings.opinions is None else _opinions_result(findings.sites.labels, findings.opinions),
     )
+
+
+def _opinions_result(labels: tuple[str, ...], opinions: Opinions) -> OpinionsResult:
+    compared = agreement(labels, opinions)
+    one, several, none = set_sizes(opinions)
+    return OpinionsResult(
+        coverage=opinions.coverage,
+        agreement=AgreementResult(fraction=agreed_fraction(compared), kappa=compared.kappa),
+        disagreements=len(opinions.disagreements),
+        disagreement_rows=tuple(int(row) for row in opinions.disagreements),
+        set_sizes=SetSizesResult(one=one, several=several, none=none),
+        unfamiliar=int(opinions.unfamiliar.sum()),
+        least_familiarity=opinions.least_familiarity,
+        information=tuple(
+            InformationResult(
+                name=i.name,
+                unit=field_title(i.name)[1],
+                entropy_nats=i.entropy_nats,
+                reduction_nats=i.reduction_nats,
+                reduction_sd_nats=i.reduction_sd_nats,
+            )
+            for i in opinions.information
+        ),
+    )
+
+
+def result_json(result: DefectsResult) -> str:
+    """Return the text of ``result.json``; without ``opinions`` where there are none."""
+    left_out = {"opinions"} if result.opinions is None else None
+    return result.model_dump_json(indent=2, exclude=left_out) + "\n"
 
 
 def generated_schema() -> dict[str, Any]:

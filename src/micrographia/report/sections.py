@@ -240,13 +240,14 @@ def provenance_section(findings: DefectFindings) -> str:
     """Return where all of this comes from: file, hash, reader, versions, settings."""
     source = findings.micrograph.provenance
     software = ", ".join(f"{name} {version}" for name, version in versions().items())
+    both = "" if findings.opinions is None else "opinions.csv, opinions.parquet, "
     facts = (
         ("File", text(source.file)),
         ("SHA-256", f'<span class="id hash">{text(source.sha256 or "–")}</span>'),
         ("Read by", text(source.reader)),
         ("Method", text(findings.method)),
         ("Software", text(software)),
-        ("Beside this page", "sites.csv, sites.parquet, result.json, overlay.png"),
+        ("Beside this page", f"sites.csv, sites.parquet, {both}result.json, overlay.png"),
     )
     rows = [f"<tr><td>{title}</td><td>{value}</td></tr>" for title, value in facts]
     settings = text(json.dumps(dict(findings.settings), indent=2, ensure_ascii=False, sort_keys=True))

@@ -65,12 +65,16 @@ class ContextNetwork(nn.Module):
         self.blocks = nn.ModuleList(Modulated(width, context) for _ in range(blocks))
         self.labels = nn.Linear(width, len(ROLES))
 
-    def features(self, image: Tensor, shared: Tensor, channel: Tensor, brightness: Tensor, present: Tensor) -> Tensor:
-        """Return the features from which labels are read, (site, width). Arguments as for `forward`."""
+    def see(self, image: Tensor) -> Tensor:
+        """Return the linear views of patches, (site, channel, view): the same whatever the context."""
         # A per cent of brightness may decide: what is measured of the patch keeps single precision.
         with torch.autocast(image.device.type, enabled=False):
-            views = self.views(image.flatten(2))
-            absolute = brightness[..., :1] * views + brightness[..., 1:] * self.views.weight.sum(dim=1)
+            views: Tensor = self.views(image.flatten(2))
+        return views
+
+    def features(self, views: Tensor, shared: Tensor, channel: Tensor, brightness: Tensor, present: Tensor) -> Tensor:
+        """Return the features from which labels are read, (site, width). Arguments as for `see` and `forward`."""
+        absolute = brightness[..., :1] * views + brightness[..., 1:] * self.views.weight.sum(dim=1)
         told = self.told_channel(torch.cat([shared[:, None].expand(-1, channel.shape[1], -1), channel], dim=-1))
         scale, shift = self.set_views(told).chunk(2, dim=-1)
         seen = torch.cat([views, absolute], dim=-1) * (1 + scale) + shift
@@ -103,5 +107,9 @@ class ContextNetwork(nn.Module):
         float tensor (site, 8)
             Minus infinity where a label is not in play.
         """
-        logits: Tensor = self.labels(self.features(image, shared, channel, brightness, present)).float()
+        return self.label_logits(self.features(self.see(image), shared, channel, brightness, present), in_play)
+
+    def label_logits(self, features: Tensor, in_play: Tensor) -> Tensor:
+        """Return what `forward` does, from `features`."""
+        logits: Tensor = self.labels(features).float()
         return logits.masked_fill(~in_play, -torch.inf)

@@ -76,7 +76,8 @@ def cross_section_A2(
 def _amplitude_A(atoms: tuple[str, ...], energy_kev: float) -> Complex[np.ndarray, " angle"]:
     """Return a column's scattering amplitude at the nodes of the angles [Å]."""
     phase = interaction_rad_per_V_A(energy_kev) * sum(_potential(symbol) for symbol in atoms)
-    amplitude: Complex[np.ndarray, " angle"] = _waves(energy_kev) @ (1 - np.exp(1j * phase))
+    # Not a product of BLAS, whose threads, in many processes at once, wait for each other.
+    amplitude: Complex[np.ndarray, " angle"] = np.einsum("ar,r->a", _waves(energy_kev), 1 - np.exp(1j * phase))
     return amplitude
 
 
@@ -109,7 +110,7 @@ def _overlap(distance: Float[np.ndarray, " angle"], first: float, second: float)
     apart = np.clip(distance, abs(first - second) + 1e-9, first + second)
     one = np.arccos(np.clip((apart**2 + first**2 - second**2) / (2 * apart * first), -1, 1))
     two = np.arccos(np.clip((apart**2 + second**2 - first**2) / (2 * apart * second), -1, 1))
-    shared: Float[np.ndarray, " angle"] = (
-        first**2 * (one - np.sin(2 * one) / 2) + second**2 * (two - np.sin(2 * two) / 2)
+    shared: Float[np.ndarray, " angle"] = first**2 * (one - np.sin(2 * one) / 2) + second**2 * (
+        two - np.sin(2 * two) / 2
     )
     return np.where(distance <= abs(first - second), np.pi * min(first, second) ** 2, shared)

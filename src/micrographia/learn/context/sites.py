@@ -124,9 +124,7 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
         return found
 
 
-def draw_known(
-    count: int, told: Mapping[str, float], rng: np.random.Generator
-) -> Bool[np.ndarray, "site 7"]:
+def draw_known(count: int, told: Mapping[str, float], rng: np.random.Generator) -> Bool[np.ndarray, "site 7"]:
     """Draw what is told of some sites' contexts.
 
     Parameters
@@ -248,4 +246,3 @@ def places(
         bent = np.eye(2) + STRETCH_ERROR * rng.standard_normal((count, 2, 2))
         right, down = (np.einsum("sij,sj->si", bent, arm) for arm in (right, down))
     return x, y, right, down
-

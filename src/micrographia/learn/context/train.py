@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from micrographia.atoms.network.model import ContextNetwork
 from micrographia.errors import InputError, ReadError
+from micrographia.learn.context.card import provenance
 from micrographia.learn.context.sites import HeldOut, SiteStream
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.prior import ImagingPrior
@@ -27,7 +28,9 @@ from micrographia.simulate.specimens.catalogue import Catalogue
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 CURVE: Final = "curve.csv"
+RAW: Final = "trained.safetensors"
 WEIGHTS: Final = "context.safetensors"
+"""The network as it ships, once it is calibrated."""
 WIDE: Final = ImagingPrior(source_sigma_A=(0.15, 0.7), dose_e_per_A2=(2e3, 1e8))
 """Conditions of the half that comes from the prior: real scans are blurred, and exposed as little, as this."""
 NOISY: Final = Realism(read_noise_e=(0.0, 3.0))
@@ -99,7 +102,7 @@ def train_context(
     shuffled: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Path:
-    """Train the network, and return its weights' file.
+    """Train the network, and return the file of its weights, not calibrated yet.
 
     Parameters
     ----------
@@ -130,7 +133,10 @@ def train_context(
     network = ContextNetwork()
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    record = {"settings": asdict(replace(settings, workers=0, checkpoint_every=1)), "held_out": held_out and asdict(held_out)}
+    record = {
+        "settings": asdict(replace(settings, workers=0, checkpoint_every=1)),
+        "held_out": held_out and asdict(held_out),
+    }
     checkpoint = out / CHECKPOINT
     done = 0
     if accelerator.is_main_process:
@@ -172,7 +178,10 @@ def train_context(
             )
         )
     loader: DataLoader[Any] = DataLoader(
-        _Mixture(tuple(streams)), batch_size=None, num_workers=settings.workers, prefetch_factor=4 if settings.workers else None
+        _Mixture(tuple(streams)),
+        batch_size=None,
+        num_workers=settings.workers,
+        prefetch_factor=4 if settings.workers else None,
     )
     network.train()
     curve = _Curve(out / CURVE, done) if accelerator.is_main_process else None
@@ -204,9 +213,9 @@ def train_context(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         halves = {name: value.to("cpu", torch.float16).contiguous() for name, value in average.items()}
-        _save(halves, out / WEIGHTS, record)
+        _save(halves, out / RAW, {**record, "made": provenance()})
     accelerator.wait_for_everyone()
-    return out / WEIGHTS
+    return out / RAW
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -233,9 +242,7 @@ class _Curve:
         self.losses.append(loss)
         self.right.append((logits.argmax(dim=1) == label).float().mean())
         if (step + 1) % 50 == 0:
-            self.rows.append(
-                (step + 1, float(torch.stack(self.losses).mean()), float(torch.stack(self.right).mean()))
-            )
+            self.rows.append((step + 1, float(torch.stack(self.losses).mean()), float(torch.stack(self.right).mean())))
             self.losses, self.right = [], []
 
     def line(self) -> str:
@@ -258,7 +265,11 @@ def _save(tensors: dict[str, Tensor], path: Path, record: dict[str, Any]) -> Non
 
 
 def _keep(
-    path: Path, network: torch.nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], record: dict[str, Any]
+    path: Path,
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    record: dict[str, Any],
 ) -> None:
     """Write everything that training goes on from."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}

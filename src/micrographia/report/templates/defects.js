@@ -1,7 +1,8 @@
 "use strict";
 (() => {
   const report = JSON.parse(document.getElementById("report-data").textContent);
-  const { width, height, nm, labels, channels, sites, spacing } = report;
+  const { width, height, nm, labels, channels, sites, spacing, opinions } = report;
+  const unfamiliar = new Set(opinions ? opinions.unfamiliar : []);
   const count = sites.x.length;
   const find = (selector) => document.querySelector(selector);
   const canvas = find("#scan");
@@ -127,10 +128,20 @@
   const fixed = (value) => (value === null ? "–" : value.toFixed(2));
   const swatch = (k) => find(`#mark-${labels[k].id}`).cloneNode(true);
 
+  const describeOpinions = (site) => {
+    const said = ["physics", "network"].map((method) => {
+      const p = labels.map((label, k) => [label.id, (opinions[method] || sites.p)[site * labels.length + k]]).sort((a, b) => b[1] - a[1]);
+      return `${method}: ${p.filter(([, value], k) => k === 0 || value >= 0.005).slice(0, 2).map(([id, value]) => `${id} ${round(value)}`).join(", ")}`;
+    });
+    const held = labels.filter((_, k) => opinions.sets[site] & (1 << k)).map((label) => label.id);
+    for (const line of [...said, held.length ? `label set: {${held.join(", ")}}` : "label set: no label"]) panel.append(element("div", { class: "small" }, line));
+    if (unfamiliar.has(site)) panel.append(element("span", { class: "badge unknown" }, "unfamiliar to the network"));
+  };
+
   const describe = (site) => {
     panel.replaceChildren();
     if (site < 0) {
-      panel.append(element("p", { class: "hint" }, "Point at a site to see the posterior of its labels; click to keep it. Click a row of any table below to come here."));
+      panel.append(element("p", { class: "hint" }, "Point at a site to see the posterior of its labels; click to keep it. Click a row of any table to come here."));
       const keys = element("p", { class: "hint" });
       for (const [key, what] of [["+", "closer  "], ["−", "away  "], ["0", "whole scan  "], ["arrows", "move  "], ["n", "next and  "], ["p", "previous defect  "], ["Esc", "let go"]]) keys.append(element("kbd", {}, key), ` ${what} `);
       panel.append(keys);
@@ -153,6 +164,7 @@
       });
     panel.append(bars);
     panel.append(element("div", { class: "soft small" }, `Entropy ${sites.entropy[site].toFixed(2)} nats · residual ${fixed(sites.residual[site])} (about 1 where the model holds)`));
+    if (opinions) describeOpinions(site);
     const evidence = find(`[data-evidence="${site}"]`);
     if (evidence) {
       const copy = evidence.cloneNode(true);
@@ -340,5 +352,8 @@
   describe(-1);
   describeScale();
   const wanted = /^#site-(\d+)$/.exec(window.location.hash);
-  if (wanted && Number(wanted[1]) < count) choose(Number(wanted[1]), { look: true });
+  if (wanted && Number(wanted[1]) < count) {
+    choose(Number(wanted[1]), { look: true });
+    find("#viewer").scrollIntoView({ block: "start", behavior: "instant" });
+  }
 })();

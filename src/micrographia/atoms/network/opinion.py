@@ -1,0 +1,341 @@
+"""The network's opinion of a whole scan: every site asked under every context that may be the true one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+from scipy.spatial import cKDTree
+from scipy.special import entr, logsumexp, softmax
+
+from micrographia.atoms.decide import Prior, prior_fractions
+from micrographia.atoms.network.canonical import ORIENTATIONS, CanonicalPatches, canonical_patches
+from micrographia.atoms.network.contexts import draw_contexts, unknown_quantities, value_of
+from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
+from micrographia.atoms.network.trained import TrainedNetwork, ask, familiarity, p_values, see, state_of
+from micrographia.atoms.physics import Solution
+from micrographia.findings import LABELS, SUBLATTICE, Information
+from micrographia.simulate.specimens.hosts import ROLES, Hypothesis
+
+DRAWS: Final = ORIENTATIONS
+"""Contexts over which an answer is averaged; the site is laid another way for each."""
+_DOUBTFUL: Final = 128
+"""Sites on which the worth of knowing more is measured."""
+_VALUES, _COMPLETIONS, _REGROUPINGS = 6, 4, 4
+_ROUNDS: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOpinion:
+    """What the network says of a scan's reported sites.
+
+    Parameters
+    ----------
+    posterior : float array (site, hypothesis)
+        Probabilities, the sublattices laid as physics has them.
+    other_way : float array (site, hypothesis)
+        The same, the sublattices laid the other way round.
+    log_odds : float
+        Evidence of all sites for the first against the second [nats].
+    p_values : float array (site, hypothesis)
+        Conformal p-value of every hypothesis' label.
+    familiarity : float array (site,)
+        As in `Opinions`.
+    information : tuple of Information
+        What each unknown quantity would be worth.
+    fraction : float array (hypothesis,)
+        Estimated fraction of its sublattice's sites.
+    """
+
+    posterior: Float[np.ndarray, "site hypothesis"]
+    other_way: Float[np.ndarray, "site hypothesis"]
+    log_odds: float
+    p_values: Float[np.ndarray, "site hypothesis"]
+    familiarity: Float[np.ndarray, " site"]
+    information: tuple[Information, ...]
+    fraction: Float[np.ndarray, " hypothesis"]
+
+
+def network_opinion(
+    trained: TrainedNetwork,
+    frames: Float[np.ndarray, "channel height width"],
+    solution: Solution,
+    *,
+    host: str,
+    dose_e_per_A2: float | None,
+    options: tuple[Hypothesis, ...],
+    a_px: float,
+    prior: Prior,
+    tell: Callable[[str], None],
+) -> NetworkOpinion:
+    """Ask the network about every reported site of a scan.
+
+    Unknown energy and angles are drawn from their posterior given what is known and the scan's mean unit cell, and
+    the answers averaged. The network was taught to expect all labels alike; how frequent they are is estimated from
+    the scan.
+
+    Parameters
+    ----------
+    trained : TrainedNetwork
+        The network.
+    frames : float array (channel, height, width)
+        The scan.
+    solution : Solution
+        Physics' solution: says where the sites are, and how probable each condition is.
+    host : str
+        Formula.
+    dose_e_per_A2 : float, optional
+        Dose [e/Å²].
+    options : tuple of Hypothesis
+        What may be at the sites.
+    a_px : float
+        Lattice constant [px].
+    prior : Prior
+        Defect concentrations.
+    tell : callable
+        Told the name of each stage as it begins.
+    """
+    tell("network")
+    rng = np.random.default_rng(0)
+    rows = solution.judged[solution.reported]
+    on_metal = solution.on_metal[rows]
+    x_px, y_px = solution.x_px[rows], solution.y_px[rows]
+    right, down = arms(solution, rows)
+    scan = np.ascontiguousarray(frames[None], dtype=np.float32)
+    asker = _Asker(trained=trained, options=options, per_a=1 / a_px, dose_e_per_A2=dose_e_per_A2)
+
+    def laid(at: Int[np.ndarray, " some"], turn: int) -> CanonicalPatches:
+        mirror = 1 if turn % ORIENTATIONS < 3 else -1
+        return canonical_patches(
+            *(scan, np.zeros(at.size, dtype=np.int64), x_px[at], y_px[at]),
+            *(right[at, turn % 3], mirror * down[at, turn % 3]),
+        )
+
+    everywhere = np.arange(rows.size)
+    unknown = unknown_quantities(solution)
+    contexts = draw_contexts(solution, rng, DRAWS, host=host)
+    told = [asker.ask(asker.see(laid(everywhere, turn)), context) for turn, context in enumerate(contexts)]
+    log_likelihood = logsumexp([t.log_likelihood for t in told], axis=0) - np.log(len(told))
+    posterior, fraction, evidence = concentrated(log_likelihood, on_metal, options, prior)
+    other_way, _, against = concentrated(log_likelihood, ~on_metal, options, prior)
+    information: tuple[Information, ...] = ()
+    if unknown:
+        tell("what more context would be worth")
+        doubtful = np.argsort(-entr(posterior).sum(axis=1), kind="stable")[:_DOUBTFUL]
+        log_prior = _log_prior(fraction, on_metal[doubtful], options)
+        seen = asker.see(laid(doubtful, 0))
+
+        def at(context: Conditions) -> Float[np.ndarray, "some label"]:
+            return softmax(asker.ask(seen, context).log_likelihood + log_prior, axis=1) @ _members(options)
+
+        worth = [_worth(name, solution, host, at, rng) for name in unknown]
+        information = tuple(sorted(worth, key=lambda w: -w.reduction_nats))
+    return NetworkOpinion(
+        posterior=posterior,
+        other_way=other_way,
+        log_odds=evidence - against,
+        p_values=np.mean([t.p_values for t in told], axis=0),
+        familiarity=np.median([t.familiarity for t in told], axis=0),
+        information=information,
+        fraction=fraction,
+    )
+
+
+def arms(
+    solution: Solution, rows: Int[np.ndarray, " site"]
+) -> tuple[Float[np.ndarray, "site 3 2"], Float[np.ndarray, "site 3 2"]]:
+    """Return the vector from each site to each of its three neighbours, and one across it, as the lattice has them [px].
+
+    Parameters
+    ----------
+    solution : Solution
+        Holds all sites.
+    rows : int array (site,)
+        Which of them.
+    """
+    xy = np.stack([solution.x_px, solution.y_px], axis=1)
+    near = np.empty((rows.size, 3, 2))
+    for metal in (True, False):
+        here = solution.on_metal[rows] == metal
+        others = xy[solution.on_metal != metal]
+        nearest = others[cKDTree(others).query(xy[rows[here]], k=3)[1]] - xy[rows[here]][:, None]
+        # In the order of their directions, so that the next one is 120° on.
+        order = np.argsort(np.arctan2(nearest[:, :, 1], nearest[:, :, 0]), axis=1)
+        near[here] = np.take_along_axis(nearest, order[:, :, None], axis=1)
+    following, last = np.roll(near, -1, axis=1), np.roll(near, -2, axis=1)
+    # Least squares of three arms 120° apart: what is common to them is the site's own error.
+    right = 2 / 3 * (near - (following + last) / 2)
+    down = (following - last) / np.sqrt(3)
+    return right, down
+
+
+def concentrated(
+    log_likelihood: Float[np.ndarray, "site hypothesis"],
+    on_metal: Bool[np.ndarray, " site"],
+    options: tuple[Hypothesis, ...],
+    prior: Prior,
+) -> tuple[Float[np.ndarray, "site hypothesis"], Float[np.ndarray, " hypothesis"], float]:
+    """Return posterior, estimated fractions, and log evidence [nats], the sublattices laid in a certain way.
+
+    Parameters
+    ----------
+    log_likelihood : float array (site, hypothesis)
+        Up to a constant of the site.
+    on_metal : bool array (site,)
+        Whether a site is the metal's.
+    options : tuple of Hypothesis
+        The hypotheses.
+    prior : Prior
+        Expected concentrations.
+
+    Notes
+    -----
+    Expectation maximisation as in Saerens et al. (2002), DOI 10.1162/089976602753284446, with the Dirichlet prior of
+    the decision by physics.
+
+    Examples
+    --------
+    >>> from micrographia.simulate.specimens.hosts import host, hypotheses
+    >>> options = hypotheses(host("WSe2"))
+    >>> even = np.zeros((1000, len(options)))
+    >>> posterior, fraction, _ = concentrated(even, np.arange(1000) < 500, options, Prior())
+    >>> print([f"{o.label} {f:.4f}" for o, f in zip(options, fraction)][:2])
+    ['M 0.9990', 'V_M 0.0010']
+    """
+    posterior, fraction, evidence = np.zeros_like(log_likelihood), np.zeros(len(options)), 0.0
+    for side, sites in (("M", on_metal), ("X", ~on_metal)):
+        here = [i for i, o in enumerate(options) if SUBLATTICE[o.label] == side]
+        own = log_likelihood[np.ix_(sites, here)]
+        expected = prior_fractions(options, here, prior)
+        share = expected
+        for _ in range(_ROUNDS):
+            log = own + np.log(share)
+            before = share
+            share = (softmax(log, axis=1).sum(axis=0) + prior.strength_sites * expected) / (
+                len(own) + prior.strength_sites
+            )
+            if np.abs(share - before).max() < 1e-7:
+                break
+        posterior[np.ix_(sites, here)] = softmax(log, axis=1)
+        evidence += float(logsumexp(log, axis=1).sum())
+        fraction[here] = share
+    return posterior, fraction, evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    patches: CanonicalPatches
+    views: Float32[np.ndarray, "site channel view"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    log_likelihood: Float[np.ndarray, "site hypothesis"]
+    p_values: Float[np.ndarray, "site hypothesis"]
+    familiarity: Float[np.ndarray, " site"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asker:
+    """How to ask the network about hypotheses; it knows of one dopant at a time."""
+
+    trained: TrainedNetwork
+    options: tuple[Hypothesis, ...]
+    per_a: float
+    dose_e_per_A2: float | None
+
+    def see(self, patches: CanonicalPatches) -> _Seen:
+        return _Seen(patches=patches, views=see(self.trained, patches))
+
+    def ask(self, seen: _Seen, context: Conditions) -> _Told:
+        """Ask about sites under one context: once for each substituent."""
+        patches = seen.patches
+        sites = len(patches.image)
+        log_likelihood = np.zeros((sites, len(self.options)))
+        fit, familiar = np.zeros((sites, len(self.options))), []
+        common = [i for i, o in enumerate(self.options) if o.element is None]
+        shared = [ROLES.index(self.options[i].label) for i in common]
+        elements = [i for i, o in enumerate(self.options) if o.element is not None]
+        for n, i in enumerate(elements or [-1]):
+            element = self.options[i].element if elements else None
+            own = [ROLES.index(self.options[i].label)] if elements else []
+            known = np.array([self._knows(name, element) for name in KNOWABLE])
+            here = np.ones(patches.mean.shape, dtype=np.float32)
+            knows = np.tile(known, (sites, 1))
+            state = state_of(knows, here)
+            told = describe(
+                (replace(context, dopant=element),),
+                np.zeros(sites, dtype=np.int64),
+                patches,
+                known=knows,
+                pixel_per_a=np.full(sites, self.per_a),
+                pixel_A=np.ones(sites),
+                dose_e_per_A2=np.full(sites, self.dose_e_per_A2 or 1.0),
+            )
+            in_play = np.zeros((sites, len(ROLES)), dtype=bool)
+            in_play[:, shared + own] = True
+            answers = ask(self.trained, seen.views, told, in_play=in_play, state=state, present=here)
+            p = p_values(self.trained, answers.log_posterior, state)
+            relative = answers.log_posterior - logsumexp(answers.log_posterior[:, shared], axis=1, keepdims=True)
+            # What the substituent does not concern is the mean over all of them.
+            log_likelihood[:, common] += (relative[:, shared] - log_likelihood[:, common]) / (n + 1)
+            fit[:, common] = np.maximum(fit[:, common], p[:, shared])
+            if elements:
+                log_likelihood[:, i], fit[:, i] = relative[:, own[0]], p[:, own[0]]
+            familiar.append(familiarity(self.trained, answers.distance, state))
+        return _Told(log_likelihood=log_likelihood, p_values=fit, familiarity=np.max(familiar, axis=0))
+
+    def _knows(self, name: str, element: str | None) -> bool:
+        if name == "dopant":
+            return element is not None
+        if name == "dose":
+            return self.dose_e_per_A2 is not None
+        # Brightness in fractions of the beam is in no file; the pixel size follows from lattice and host.
+        return name not in ("brightness", "pixel")
+
+
+def _log_prior(
+    fraction: Float[np.ndarray, " hypothesis"], on_metal: Bool[np.ndarray, " site"], options: tuple[Hypothesis, ...]
+) -> Float[np.ndarray, "site hypothesis"]:
+    metal = np.array([SUBLATTICE[o.label] == "M" for o in options])
+    return np.where(metal == on_metal[:, None], np.log(fraction), -np.inf)
+
+
+def _members(options: tuple[Hypothesis, ...]) -> Float[np.ndarray, "hypothesis label"]:
+    return np.array([[o.label == label for label in LABELS] for o in options], dtype=float)
+
+
+def _worth(
+    name: str,
+    solution: Solution,
+    host: str,
+    at: Callable[[Conditions], Float[np.ndarray, "some label"]],
+    rng: np.random.Generator,
+) -> Information:
+    """Return by how much the mean entropy is expected to fall once a quantity is known.
+
+    Answers are drawn in groups that share a value of the quantity. The mean of a few answers has less entropy than
+    the mean of all, whatever they share; so groups are compared with groups made of the same answers at random.
+    """
+    values = [value_of(c, name) for c in draw_contexts(solution, rng, _VALUES, host=host)]
+    answers = np.array(
+        [
+            [at(c) for c in draw_contexts(solution, rng, _COMPLETIONS, host=host, fixed={name: value})]
+            for value in values
+        ]
+    )
+    sharing = entr(answers.mean(axis=1)).sum(axis=-1).mean(axis=-1)
+    flat = answers.reshape(-1, *answers.shape[2:])
+    mixed = [
+        entr(flat[rng.permutation(len(flat))].reshape(answers.shape).mean(axis=1)).sum(axis=-1).mean()
+        for _ in range(_REGROUPINGS)
+    ]
+    return Information(
+        name=name,
+        entropy_nats=float(entr(flat.mean(axis=0)).sum(axis=-1).mean()),
+        reduction_nats=float(max(np.mean(mixed) - sharing.mean(), 0.0)),
+        reduction_sd_nats=float(sharing.std(ddof=1) / np.sqrt(len(values))),
+    )

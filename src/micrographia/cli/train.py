@@ -1,0 +1,75 @@
+"""``micrographia train``: how the shipped weights came to be, and how to make others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from micrographia.cli.app import app
+from micrographia.cli.dataset import CatalogueFile, Workers
+from micrographia.cli.progress import bar, resumable, say
+
+train = typer.Typer(help="Train the networks that ship with the package, or others.", no_args_is_help=True)
+app.add_typer(train, name="train")
+
+STEPS = 10_000
+CALIBRATION_SEED = 1000
+
+
+@train.command("context")
+def context(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, curve, weights and model card.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 10,000 take about an hour on two cores.")] = STEPS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Hold no compound and no condition back for testing.")
+    ] = False,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Single precision throughout, rather than bfloat16 where it does.")
+    ] = False,
+    catalogue: CatalogueFile = None,
+    workers: Workers = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(metavar="LIB", help="Kernel library with --prior; by default one in the cache, made when needed."),
+    ] = None,
+    calibration: Annotated[
+        int, typer.Option(min=64, help="Groups of 64 patches for each state of knowledge that is calibrated.")
+    ] = 480,
+) -> None:
+    """Train the context network on patches as the simulator makes them, and calibrate it.
+
+    An interrupted training goes on where it stopped when the same command is given again. On several processes or
+    machines: accelerate launch (or torchrun) with -m micrographia train context ...
+    """
+    from accelerate import PartialState
+
+    from micrographia.learn.context.calibrate import calibrate
+    from micrographia.learn.context.card import model_card
+    from micrographia.learn.context.sites import HeldOut
+    from micrographia.learn.context.train import WEIGHTS, TrainSettings, train_context
+    from micrographia.simulate.cluster import usable_cores
+    from micrographia.simulate.patches.recipe import PatchRecipe, recipe
+    from micrographia.simulate.specimens.catalogue import read_catalogue
+
+    entries = read_catalogue(catalogue)
+    held_out = None if everything else HeldOut()
+    settings = TrainSettings(
+        steps=steps, seed=seed, bf16=not precise, workers=usable_cores() if workers is None else workers
+    )
+    state = PartialState(cpu=None)
+    with resumable():
+        with state.main_process_first(), bar("kernels") as tell:
+            place = recipe(entries, prior=True, channels=2, library=library, workers=workers, progress=tell).library
+        with bar("steps") as tell:
+            trained = train_context(entries, place, out, settings=settings, held_out=held_out, progress=tell)
+        if not state.is_main_process:
+            return
+        kept = entries if held_out is None else held_out.rest(entries)
+        source = PatchRecipe(catalogue=kept, library=place, seed=CALIBRATION_SEED + seed, channels=2)
+        with bar("calibration") as tell:
+            calibrate(trained, source, out / WEIGHTS, groups=calibration, progress=tell)
+    (out / "context.md").write_text(model_card(out / WEIGHTS), encoding="utf-8")
+    say(str(out / WEIGHTS))
