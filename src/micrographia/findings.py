@@ -278,6 +278,16 @@ class Opinions:
     disagreements: tuple[int, ...]
     information: tuple[Information, ...]
 
+    def __post_init__(self) -> None:
+        if not self.physics.shape == self.network.shape == self.label_set.shape:
+            raise InputError(
+                f"opinions have shapes {self.physics.shape}, {self.network.shape} and {self.label_set.shape}; "
+                "accepted is one shape, (site, label)"
+            )
+        differ = self.physics.argmax(axis=1) != self.network.argmax(axis=1) if self.physics.size else np.zeros(0)
+        if sorted(self.disagreements) != np.nonzero(differ)[0].tolist():
+            raise InputError("disagreements are not the sites whose most probable labels differ")
+
     @property
     def unfamiliar(self) -> Bool[np.ndarray, " site"]:
         """Which sites are flagged, bool array (site,)."""

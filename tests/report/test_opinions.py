@@ -17,7 +17,7 @@ from PIL import Image
 
 from micrographia.errors import InputError
 from micrographia.findings import DefectFindings, Evidence, Information, Opinions
-from micrographia.report.agreement import agreed_fraction, agreement, opinions_of, set_sizes
+from micrographia.report.agreement import agreement, opinions_of, set_sizes
 from micrographia.report.defects import write_defects
 from micrographia.report.opinions import opinions_section
 from micrographia.report.opinions_table import column_names
@@ -71,16 +71,16 @@ def test_kappa_and_cross_table_of_ten_sites() -> None:
     compared = agreement(("X2", "V_X", "V_X2"), opinions_with([0] * 8 + [1] * 2, [0] * 7 + [1] + [0, 1]))
     assert compared.labels == ("X2", "V_X")
     assert compared.confusion.tolist() == [[7, 1], [1, 1]]
-    assert agreed_fraction(compared) == pytest.approx(0.8)
+    assert compared.fraction == pytest.approx(0.8)
     assert compared.kappa == pytest.approx(0.375)
     assert [(s.label, s.tested, s.reference, s.agreed) for s in compared.scores] == [("X2", 8, 8, 7), ("V_X", 2, 2, 1)]
 
 
 def test_one_label_everywhere_has_no_kappa_and_no_site_has_no_fraction() -> None:
     compared = agreement(("X2", "V_X", "V_X2"), opinions_with([0, 0], [0, 0]))
-    assert (agreed_fraction(compared), compared.kappa) == (1.0, None)
+    assert (compared.fraction, compared.kappa) == (1.0, None)
     empty = agreement(("X2", "V_X", "V_X2"), opinions_with([], []))
-    assert (agreed_fraction(empty), empty.kappa, empty.offset_px) == (None, None, None)
+    assert (empty.fraction, empty.kappa) == (None, None)
 
 
 def test_label_sets_are_counted_by_size() -> None:

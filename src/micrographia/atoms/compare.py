@@ -159,12 +159,33 @@ class SiteComparison:
 
         None without pairs, and where both tables give one and the same label throughout, as chance then explains all.
         """
-        total = int(self.confusion.sum())
-        if not total:
-            return None
-        observed = float(np.trace(self.confusion)) / total
-        chance = float(self.confusion.sum(axis=1) @ self.confusion.sum(axis=0)) / total**2
-        return None if chance == 1 else (observed - chance) / (1 - chance)
+        return cohen_kappa(self.confusion)
+
+
+def cohen_kappa(confusion: Int[np.ndarray, "label label"]) -> float | None:
+    """Return Cohen's kappa of a confusion matrix: agreement beyond chance (doi:10.1177/001316446002000104).
+
+    Parameters
+    ----------
+    confusion : int array (label, label)
+        Number of things with the row's label from one and the column's from the other.
+
+    Returns
+    -------
+    float, optional
+        None where there is nothing, or one and the same label throughout, as chance then explains all.
+
+    Examples
+    --------
+    >>> print(f"{cohen_kappa(np.array([[20, 5], [10, 15]])):.2f}")
+    0.40
+    """
+    total = int(confusion.sum())
+    if not total:
+        return None
+    observed = float(np.trace(confusion)) / total
+    chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0)) / total**2
+    return None if chance == 1 else (observed - chance) / (1 - chance)
 
 
 def compare_sites(a: Labelled, b: Labelled, *, tolerance_px: float = 2.0) -> SiteComparison:

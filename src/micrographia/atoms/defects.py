@@ -208,7 +208,8 @@ def _by_physics(best: Solution, other: Solution | None, log_odds: float) -> Floa
     if other is not None and log_odds < _DECISIVE_NATS:
         share = 1 / (1 + np.exp(-log_odds))
         posterior = share * posterior + (1 - share) * other.decision.posterior[_same_sites(best, other)]
-    return posterior[best.reported]
+    reported: Float[np.ndarray, "reported hypothesis"] = posterior[best.reported]
+    return reported
 
 
 def _site_table(

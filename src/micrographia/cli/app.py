@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -11,6 +12,9 @@ from rich.console import Console
 
 from micrographia import __version__
 from micrographia.errors import MicrographiaError
+
+# Threads that spin while they wait are far slower than one where cores are shared; read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 app = typer.Typer(
     name="micrographia",

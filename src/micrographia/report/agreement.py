@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from micrographia.atoms.compare import LabelScore, SiteComparison
+import numpy as np
+from jaxtyping import Int
+
+from micrographia.atoms.compare import cohen_kappa
 from micrographia.errors import InputError
 from micrographia.findings import DefectFindings, Opinions
 
@@ -24,7 +27,34 @@ def opinions_of(findings: DefectFindings) -> Opinions:
     return findings.opinions
 
 
-def agreement(labels: tuple[str, ...], opinions: Opinions) -> SiteComparison:
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """The most probable labels of both methods against each other.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Labels that either method finds most probable somewhere.
+    confusion : int array (label, label)
+        Number of sites with physics' label in the row and the network's in the column.
+    """
+
+    labels: tuple[str, ...]
+    confusion: Int[np.ndarray, "label label"]
+
+    @property
+    def fraction(self) -> float | None:
+        """Fraction of sites with one label from both methods; None without sites."""
+        total = int(self.confusion.sum())
+        return float(np.trace(self.confusion)) / total if total else None
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa; None where chance explains all."""
+        return cohen_kappa(self.confusion)
+
+
+def agreement(labels: tuple[str, ...], opinions: Opinions) -> Agreement:
     """Compare the most probable labels of both methods, the same row being the same site.
 
     Parameters
@@ -34,12 +64,6 @@ def agreement(labels: tuple[str, ...], opinions: Opinions) -> SiteComparison:
     opinions : Opinions
         Both posteriors.
 
-    Returns
-    -------
-    SiteComparison
-        Physics as A (rows of the confusion matrix) and network as B (columns), with Cohen's kappa. Its labels are
-        those that either method finds most probable somewhere.
-
     Examples
     --------
     >>> both = Opinions(physics=np.array([[0.9, 0.1], [0.2, 0.8]]), network=np.array([[0.7, 0.3], [0.6, 0.4]]),
@@ -48,39 +72,10 @@ def agreement(labels: tuple[str, ...], opinions: Opinions) -> SiteComparison:
     >>> agreement(("X2", "V_X"), both).confusion.tolist()
     [[1, 0], [1, 0]]
     """
-    physics, network = opinions.physics.argmax(axis=1), opinions.network.argmax(axis=1)
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(counts, (physics, network), 1)
+    np.add.at(counts, (opinions.physics.argmax(axis=1), opinions.network.argmax(axis=1)), 1)
     occurs = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
-    confusion = counts[np.ix_(occurs, occurs)]
-    rows = np.arange(len(physics))
-    none = np.zeros(0, dtype=np.int64)
-    return SiteComparison(
-        tolerance_px=0.0,
-        labels=tuple(labels[k] for k in occurs),
-        pairs=np.stack([rows, rows], axis=1),
-        distances_px=np.zeros(len(rows)),
-        offset_px=(0.0, 0.0) if len(rows) else None,
-        unmatched_a=none,
-        unmatched_b=none,
-        confusion=confusion,
-        scores=tuple(
-            LabelScore(
-                label=labels[k],
-                tested=int(confusion[i].sum()),
-                reference=int(confusion[:, i].sum()),
-                found=int(confusion[:, i].sum()),
-                agreed=int(confusion[i, i]),
-            )
-            for i, k in enumerate(occurs)
-        ),
-    )
-
-
-def agreed_fraction(comparison: SiteComparison) -> float | None:
-    """Return the fraction of sites with one label from both methods; None without sites."""
-    total = int(comparison.confusion.sum())
-    return float(np.trace(comparison.confusion)) / total if total else None
+    return Agreement(labels=tuple(labels[k] for k in occurs), confusion=counts[np.ix_(occurs, occurs)])
 
 
 def set_sizes(opinions: Opinions) -> tuple[int, int, int]:

@@ -7,9 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from micrographia.atoms.compare import SiteComparison
 from micrographia.findings import DefectFindings, Evidence, Information, Opinions
-from micrographia.report.agreement import agreed_fraction, agreement, opinions_of, set_sizes
+from micrographia.report.agreement import Agreement, agreement, opinions_of, set_sizes
 from micrographia.report.fields import field_title
 from micrographia.report.markup import doubts, mark_svg, section, table, text
 from micrographia.report.numbers import decimals, number, probability
@@ -120,8 +119,8 @@ def _set_words(held: tuple[str, ...]) -> str:
     return text(f"{{{', '.join(held)}}}") if held else '<span class="soft">no label</span>'
 
 
-def _agreement(compared: SiteComparison) -> str:
-    fraction, kappa = agreed_fraction(compared), compared.kappa
+def _agreement(compared: Agreement) -> str:
+    fraction, kappa = compared.fraction, compared.kappa
     if fraction is None:
         return '<p class="note">There is no site to compare.</p>'
     total = int(compared.confusion.sum())
@@ -134,7 +133,7 @@ def _agreement(compared: SiteComparison) -> str:
     return f'<p class="note">{words}</p>{_cross_table(compared)}'
 
 
-def _cross_table(compared: SiteComparison) -> str:
+def _cross_table(compared: Agreement) -> str:
     """Return the number of sites for each label of physics (rows) and of the network (columns)."""
     counts = compared.confusion
     rows_used, columns_used = np.flatnonzero(counts.sum(axis=1)), np.flatnonzero(counts.sum(axis=0))

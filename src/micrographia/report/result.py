@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
 from micrographia.findings import LABELS, SUBLATTICE, DefectFindings, Opinions
-from micrographia.report.agreement import agreed_fraction, agreement, set_sizes
+from micrographia.report.agreement import agreement, set_sizes
 from micrographia.report.fields import field_title
 from micrographia.report.records import (
     ContextResult,
@@ -193,7 +193,7 @@ def _opinions_result(labels: tuple[str, ...], opinions: Opinions) -> OpinionsRes
     one, several, none = set_sizes(opinions)
     return OpinionsResult(
         coverage=opinions.coverage,
-        agreement=AgreementResult(fraction=agreed_fraction(compared), kappa=compared.kappa),
+        agreement=AgreementResult(fraction=compared.fraction, kappa=compared.kappa),
         disagreements=len(opinions.disagreements),
         disagreement_rows=tuple(int(row) for row in opinions.disagreements),
         set_sizes=SetSizesResult(one=one, several=several, none=none),

@@ -1,0 +1,1 @@
+"""Decide sites by a network: canonical patches, descriptors of the context, the model, its opinion of a scan."""

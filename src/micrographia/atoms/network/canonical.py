@@ -1,4 +1,4 @@
-"""Patches around sites, in one frame for all scans: a site at the centre, a nearest neighbour to the right, steps of a / 12.
+"""Patches around sites in one frame for all scans: site in the middle, a neighbour to the right, steps of a / 12.
 
 However a scan was sampled, rotated or stretched, the columns of a pristine lattice come to lie on the same pixels.
 Metal and chalcogen sites are laid alike, so that the frame itself says nothing about which is which.

@@ -1,4 +1,4 @@
-"""Contexts that may be the true one, drawn from their posterior given what is known and what the mean unit cell says."""
+"""Contexts that may be the true one, drawn from their posterior given what is known and the mean unit cell."""
 
 from __future__ import annotations
 

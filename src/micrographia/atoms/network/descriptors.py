@@ -1,7 +1,5 @@
 """What the network is told about a scan: physical descriptors of its context, each of which may be missing."""
 
-# ruff: noqa: N815 - units in field names
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -144,8 +142,9 @@ def _of(
     material, dopant = host(conditions.host), conditions.dopant
     metal, pair = (material.metal,), (material.chalcogen,) * 2
     on_chalcogen = dopant in CHALCOGENS
-    doped = (dopant, material.chalcogen) if on_chalcogen else (dopant,)
-    columns = [metal, pair, pair[:1], *([doped, (dopant,)] if dopant else [])]
+    columns = [metal, pair, pair[:1]]
+    if dopant:
+        columns += [(dopant, material.chalcogen) if on_chalcogen else (dopant,), (dopant,)]
     sections = cross_section_A2(
         tuple(columns),
         energy_kev=conditions.energy_kev,

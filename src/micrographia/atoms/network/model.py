@@ -39,7 +39,8 @@ class Modulated(nn.Module):
         """Return the features after the block."""
         scale, shift = self.set(context).chunk(2, dim=-1)
         hidden = self.inward(features) * (1 + scale) + shift
-        return features + self.outward(nn.functional.gelu(hidden))
+        after: Tensor = features + self.outward(nn.functional.gelu(hidden))
+        return after
 
 
 class ContextNetwork(nn.Module):

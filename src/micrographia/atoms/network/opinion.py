@@ -1,5 +1,7 @@
 """The network's opinion of a whole scan: every site asked under every context that may be the true one."""
 
+# ruff: noqa: N815 - units in field names
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -126,10 +128,13 @@ def network_opinion(
         tell("what more context would be worth")
         doubtful = np.argsort(-entr(posterior).sum(axis=1), kind="stable")[:_DOUBTFUL]
         log_prior = _log_prior(fraction, on_metal[doubtful], options)
-        seen = asker.see(laid(doubtful, 0))
+        seen, members = asker.see(laid(doubtful, 0)), _members(options)
 
         def at(context: Conditions) -> Float[np.ndarray, "some label"]:
-            return softmax(asker.ask(seen, context).log_likelihood + log_prior, axis=1) @ _members(options)
+            answer: Float[np.ndarray, "some label"] = (
+                softmax(asker.ask(seen, context).log_likelihood + log_prior, axis=1) @ members
+            )
+            return answer
 
         worth = [_worth(name, solution, host, at, rng) for name in unknown]
         information = tuple(sorted(worth, key=lambda w: -w.reduction_nats))
@@ -147,7 +152,7 @@ def network_opinion(
 def arms(
     solution: Solution, rows: Int[np.ndarray, " site"]
 ) -> tuple[Float[np.ndarray, "site 3 2"], Float[np.ndarray, "site 3 2"]]:
-    """Return the vector from each site to each of its three neighbours, and one across it, as the lattice has them [px].
+    """Return the vector from each site to each of its neighbours, and one across it, as the lattice has them [px].
 
     Parameters
     ----------
@@ -208,7 +213,8 @@ def concentrated(
     posterior, fraction, evidence = np.zeros_like(log_likelihood), np.zeros(len(options)), 0.0
     for side, sites in (("M", on_metal), ("X", ~on_metal)):
         here = [i for i, o in enumerate(options) if SUBLATTICE[o.label] == side]
-        own = log_likelihood[np.ix_(sites, here)]
+        block = np.ix_(np.nonzero(sites)[0], np.array(here))
+        own = log_likelihood[block]
         expected = prior_fractions(options, here, prior)
         share = expected
         for _ in range(_ROUNDS):
@@ -219,7 +225,7 @@ def concentrated(
             )
             if np.abs(share - before).max() < 1e-7:
                 break
-        posterior[np.ix_(sites, here)] = softmax(log, axis=1)
+        posterior[block] = softmax(log, axis=1)
         evidence += float(logsumexp(log, axis=1).sum())
         fraction[here] = share
     return posterior, fraction, evidence

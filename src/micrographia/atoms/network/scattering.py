@@ -70,7 +70,8 @@ def cross_section_A2(
     within = [[_overlap(theta, convergence_mrad, angle) for angle in angles] for angles in collection_mrad]
     seen = np.array([outer - inner for inner, outer in within])
     strength = np.abs(np.array([_amplitude_A(atoms, energy_kev) for atoms in columns])) ** 2
-    return (seen * ring) @ strength.T
+    sections: Float[np.ndarray, "detector column"] = (seen * ring) @ strength.T
+    return sections
 
 
 def _amplitude_A(atoms: tuple[str, ...], energy_kev: float) -> Complex[np.ndarray, " angle"]:
@@ -97,7 +98,8 @@ def _waves(energy_kev: float) -> Float[np.ndarray, "angle radius"]:
 
 def _root() -> Float[np.ndarray, " radius"]:
     """Return the square roots of the radii: evenly spaced, so that the potential's pole is well covered."""
-    return (np.arange(_RADII) + 0.5) * np.sqrt(_REACH_A) / _RADII
+    root: Float[np.ndarray, " radius"] = (np.arange(_RADII) + 0.5) * np.sqrt(_REACH_A) / _RADII
+    return root
 
 
 @lru_cache(maxsize=128)

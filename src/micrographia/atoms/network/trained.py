@@ -55,7 +55,7 @@ class TrainedNetwork:
     """
 
     network: ContextNetwork
-    temperature: Float32[np.ndarray, "6"]
+    temperature: Float32[np.ndarray, 6]
     scores: Float32[np.ndarray, "6 8 401"]
     centre: Float32[np.ndarray, " feature"]
     whitener: Float32[np.ndarray, "feature feature"]
@@ -93,7 +93,10 @@ def state_of(
         1 where a site has a channel, else 0.
     """
     scene = known[:, [KNOWABLE.index(name) for name in ("host", "dopant", "energy", "detector")]].all(axis=1)
-    return np.where(known.all(axis=1), 0, np.where(scene, 1, 2)) + 3 * (present.sum(axis=1) > 1)
+    state: Int[np.ndarray, " site"] = np.where(known.all(axis=1), 0, np.where(scene, 1, 2)) + 3 * (
+        present.sum(axis=1) > 1
+    )
+    return state
 
 
 def see(trained: TrainedNetwork, patches: CanonicalPatches) -> Float32[np.ndarray, "site channel view"]:
@@ -146,10 +149,7 @@ def ask(
         for start in range(0, count, _BATCH):
             part = slice(start, start + _BATCH)
             found = network.features(
-                *(
-                    torch.from_numpy(a[part])
-                    for a in (views, told.shared, told.channel, told.brightness, present)
-                )
+                *(torch.from_numpy(a[part]) for a in (views, told.shared, told.channel, told.brightness, present))
             ).float()
             logits = network.label_logits(found, torch.from_numpy(in_play[part]))
             cooled = logits / torch.from_numpy(trained.temperature[state[part]])[:, None]
@@ -215,9 +215,10 @@ def _share_above(
     return share
 
 
-def quantiles(values: Float[np.ndarray, " value"]) -> Float32[np.ndarray, "401"]:
+def quantiles(values: Float[np.ndarray, " value"]) -> Float32[np.ndarray, 401]:
     """Return the quantiles of a distribution as `TrainedNetwork` keeps them."""
-    return np.quantile(values, np.linspace(0, 1, LEVELS)).astype(np.float32)
+    kept: Float32[np.ndarray, 401] = np.quantile(values, np.linspace(0, 1, LEVELS)).astype(np.float32)
+    return kept
 
 
 def read_network(path: Path | None = None) -> TrainedNetwork:

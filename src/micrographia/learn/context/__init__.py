@@ -1,0 +1,1 @@
+"""The context network: what it is shown, how it is trained, calibrated and described."""

@@ -141,7 +141,7 @@ def ask_simulated(
         mean = log_softmax(np.mean(logs, axis=0), axis=1)
         index = {name: values.numpy() for name, values in batch.items() if name not in ("image", "clean", "batch")}
         index |= {"role": found["label"].numpy(), "state": state}
-        parts.append((Answers(log_posterior=mean, distance=np.mean(distance, axis=0, dtype=np.float32)), index))
+        parts.append((Answers(log_posterior=mean, distance=np.stack(distance).mean(axis=0)), index))
         if progress is not None:
             progress(min(groups, (len(parts)) * _BATCH_GROUPS), groups)
     index = {name: np.concatenate([part[1][name] for part in parts]) for name in parts[0][1]}
@@ -313,8 +313,8 @@ def _familiar(
                 *(found[name] for name in ("shared", "channel", "brightness", "present")),
             )
         collected.append(torch.asinh(features).numpy())
-    features = np.concatenate(collected).astype(np.float64)
-    centre = features.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(features.T))
+    all_features = np.concatenate(collected).astype(np.float64)
+    centre = all_features.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(all_features.T))
     whitener = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
     return centre.astype(np.float32), whitener.astype(np.float32)

@@ -48,19 +48,20 @@ def model_card(weights: Path) -> str:
     record = trained.record
     settings, held_out = record["settings"], record["held_out"]
     count = sum(values.numel() for values in trained.network.parameters())
+    made = record["made"]
     lines = [
         "# Context network",
         "",
-        "What is at an atomic site of a dark-field STEM scan of a 2H-MX2 monolayer, from a canonical patch around it (three",
-        "lattice constants, one or several detectors) and the context as far as it is known.",
+        "What is at an atomic site of a dark-field STEM scan of a 2H-MX2 monolayer, from a canonical patch around it",
+        "(three lattice constants, one or several detectors) and the context as far as it is known.",
         "",
         f"- **File**: {weights.name}, {weights.stat().st_size / 1e6:.2f} MB, SHA-256 `{trained.sha256}`",
         f"- **Parameters**: {count:,}, kept in half precision",
-        f"- **Made by**: {record['made']['software']}, commit `{record['made']['commit']}`, kernels {record['made']['kernels']}",
+        f"- **Made by**: {made['software']}, commit `{made['commit']}`, kernels {made['kernels']}",
         f"- **Recipe**: `{_command(settings, held_out)}`",
         "- **Data**: none on disk. Patches of the simulator as they are made, half of them under conditions of the",
-        "  continuous prior (30–300 keV, 15–40 mrad, any annular dark field), half under the catalogue's; every label in play",
-        "  equally often; each patch shown with more or less of its context, laid as a lattice fit would lay it.",
+        "  continuous prior (30–300 keV, 15–40 mrad, any annular dark field), half under the catalogue's; every label in",
+        "  play equally often; each patch shown with more or less of its context, laid as a lattice fit would lay it.",
         *_left_out(held_out),
         "- **Licence**: GPL-3.0-or-later, as the package",
         "",
@@ -68,24 +69,23 @@ def model_card(weights: Path) -> str:
         "",
         "| what is known | sites | accuracy | entropy / nats | calibration error | temperature |",
         "|---|---|---|---|---|---|",
-    ]
-    for state, m in record["measured"].items():
-        lines.append(
-            f"| {state} | {m['sites']:,} | {m['accuracy']:.2%} | {m['entropy_nats']:.4f} | {m['calibration_error']:.4f} "
-            f"| {m['temperature']:.3f} |"
-        )
-    lines += [
+        *(
+            f"| {state} | {m['sites']:,} | {m['accuracy']:.2%} | {m['entropy_nats']:.4f} "
+            f"| {m['calibration_error']:.4f} | {m['temperature']:.3f} |"
+            for state, m in record["measured"].items()
+        ),
         "",
-        "Doses are log-uniform from 1e4 to 1e8 e/Å²; *uncalibrated* is all but pixel size, dose and brightness, *partial* any",
-        "part. By dose, beside the Bayes oracle, and on real scans: docs/benchmarks/context-network.md.",
+        "Doses are log-uniform from 1e4 to 1e8 e/Å²; *uncalibrated* is all but pixel size, dose and brightness,",
+        "*partial* any part. By dose, beside the Bayes oracle, and on real scans: docs/benchmarks/context-network.md.",
         "",
         "## Limits",
         "",
-        "- It knows pristine 2H-MX2 monolayers with isolated point defects, and eight labels. It does not know 1T or 1T'",
-        "  phases, bilayers, edges, grain boundaries, adatoms, holes, or beam damage; where a site looks unlike all that",
-        "  was simulated, it is flagged, but not every such site will be.",
+        "- It knows pristine 2H-MX2 monolayers with isolated point defects, and eight labels. It does not know 1T or",
+        "  1T' phases, bilayers, edges, grain boundaries, adatoms, holes, or beam damage; where a site looks unlike all",
+        "  that was simulated it is flagged, but not every such site will be.",
         "- Trained on round probes only. Astigmatism and coma beyond what passes for blur are outside its experience.",
-        "- Of a chalcogen pair the simulator always takes or replaces the same one; top and bottom look alike within 2 %.",
+        "- Of a chalcogen pair the simulator always takes or replaces the same one; top and bottom look alike within",
+        "  2 %.",
         "- Its probabilities suppose that all labels are equally likely; `defects` estimates how frequent they are.",
         "- Real scans were never trained on. How well it does there was measured on two fields of Ti-doped and one of",
         "  Cr-doped WSe2 only.",

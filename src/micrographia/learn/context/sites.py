@@ -1,13 +1,10 @@
 """The recipe of the context network: patches from the simulator, more or less context told, labels asked."""
 
-# ruff: noqa: N815 - units in field names
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Final
 
 import numpy as np
 import torch
@@ -119,8 +116,8 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
             keep = np.stack([chosen != 0, chosen != 1], axis=1)
             found["present"] = torch.from_numpy(keep.astype(np.float32))
         if self.held_out is not None and self.catalogue is not None:
-            keep = torch.from_numpy(~self.held_out.near(self.catalogue, batch, channels))
-            found = {name: values[keep] for name, values in found.items()}
+            far = torch.from_numpy(~self.held_out.near(self.catalogue, batch, channels))
+            found = {name: values[far] for name, values in found.items()}
         return found
 
 
@@ -240,6 +237,9 @@ def places(
     arm = (a_px / np.sqrt(3))[:, None]
     right = arm * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     down = arm * np.stack([-np.sin(angle), np.cos(angle)], axis=1) * np.where(mirrored, -1, 1)[:, None]
+    for vector in (right, down):  # as drift shears them
+        vector[:, 1] /= 1 + of["drift_y_px"]
+        vector[:, 0] -= of["drift_x_px"] * vector[:, 1]
     if misfit:
         error_px = rng.uniform(*SITE_ERROR_A, count) / of["pixel_A"]
         x, y = x + error_px * rng.standard_normal(count), y + error_px * rng.standard_normal(count)

@@ -64,7 +64,7 @@ class TrainSettings:
     steps: int = 14_000
     groups: int = 32
     views: int = 2
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     seed: int = 0
     bf16: bool = True
     workers: int = 2
