@@ -91,7 +91,7 @@ def boxed(sites: SiteTable, xy: np.ndarray) -> SiteTable:
 
 
 def in_words(name: str, kind: str, found: DefectFindings) -> str:
-    """What the table does not show: disputes, flags, label sets, worth of knowing more, and remarks about conflicts."""
+    """Say what the table does not show: disputes, flags, label sets, worth of knowing more, remarks."""
     opinions = found.opinions
     odds = found.settings["network"]["sublattice_log_odds_nats"]
     worth = "; ".join(

@@ -166,7 +166,8 @@ def _resample(
             centre = sums[c] / max(count, 1)
             deviation = np.sqrt(max(squares[c] / max(count, 1) - centre * centre, 0.0))
             mean[site, c], spread[site, c] = centre, deviation
-            scale = 1.0 / deviation if deviation > 0 else 0.0
+            # What is left of a constant by rounding is no contrast.
+            scale = 1.0 / deviation if deviation > 1e-6 * abs(centre) else 0.0
             for row in range(SIDE):
                 for column in range(SIDE):
                     value = image[site, c, row, column]

@@ -137,7 +137,7 @@ def describe(
 @lru_cache(maxsize=4096)
 def _of(
     conditions: Conditions,
-) -> tuple[Float[np.ndarray, " 8"], Float[np.ndarray, "channel 9"], float]:
+) -> tuple[Float[np.ndarray, " 9"], Float[np.ndarray, "channel 9"], float]:
     """Return the numbers that a context stands for, and the area of a unit cell [Å²]."""
     material, dopant = host(conditions.host), conditions.dopant
     metal, pair = (material.metal,), (material.chalcogen,) * 2

@@ -211,7 +211,8 @@ def _share_above(
     quantiles: Float[np.ndarray, " level"], values: Float[np.ndarray, " site"]
 ) -> Float[np.ndarray, " site"]:
     """Return the fraction of a distribution, kept as ascending quantiles, that is at or above each value."""
-    share: Float[np.ndarray, " site"] = 1 - np.interp(values, quantiles, np.linspace(0, 1, quantiles.size), left=0.0)
+    # Descending, so that of equal quantiles the last one is found: certain sites score 0 exactly, and are many.
+    share: Float[np.ndarray, " site"] = np.interp(-values, -quantiles[::-1], np.linspace(0, 1, quantiles.size))
     return share
 
 

@@ -29,6 +29,7 @@ from micrographia.atoms.network.trained import (
     see,
     state_of,
 )
+from micrographia.errors import InputError
 from micrographia.learn.context.sites import network_input
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.recipe import PatchRecipe
@@ -213,6 +214,11 @@ def calibrate(
         temperature.append(fitted_temperature(logs, label))
         cooled = log_softmax(np.where(np.isfinite(logs), logs / temperature[-1], -np.inf), axis=1)
         own = -cooled[np.arange(len(label)), label]
+        if missing := [role for n, role in enumerate(ROLES) if not (label == n).any()]:
+            raise InputError(
+                f"none of {len(label)} patches to calibrate on has the label {missing[0]}; give more groups, or a "
+                "catalogue with dopants on both sublattices"
+            )
         scores.append([quantiles(own[label == role]) for role in range(len(ROLES))])
         distances.append(quantiles(asked.answers.distance[keep]))
         p = np.exp(cooled.astype(np.float64))

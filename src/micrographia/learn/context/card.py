@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,15 +21,20 @@ def provenance() -> dict[str, str]:
     dict of str to str
         ``"commit"`` is ``"unknown"`` outside a Git checkout, and ends in ``"+"`` where files were changed since.
     """
-    here = Path(__file__).parent
-    asked = [
-        subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)
+    return {"software": f"micrographia {version('micrographia')}", "commit": _commit(), "kernels": ALGORITHM}
+
+
+def _commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    head, changes = (
+        subprocess.run([git, "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=False)
         for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    ]
-    commit = (
-        asked[0].stdout.strip() + ("+" if asked[1].stdout.strip() else "") if not asked[0].returncode else "unknown"
     )
-    return {"software": f"micrographia {version('micrographia')}", "commit": commit, "kernels": ALGORITHM}
+    if head.returncode:
+        return "unknown"
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
 
 
 def model_card(weights: Path) -> str:
@@ -60,8 +66,8 @@ def model_card(weights: Path) -> str:
         f"- **Made by**: {made['software']}, commit `{made['commit']}`, kernels {made['kernels']}",
         f"- **Recipe**: `{_command(settings, held_out)}`",
         "- **Data**: none on disk. Patches of the simulator as they are made, half of them under conditions of the",
-        "  continuous prior (30–300 keV, 15–40 mrad, any annular dark field), half under the catalogue's; every label in",
-        "  play equally often; each patch shown with more or less of its context, laid as a lattice fit would lay it.",
+        "  continuous prior (30–300 keV, 15–40 mrad, any annular dark field), half under the catalogue's; every label",
+        "  in play equally often; each patch shown with more or less of its context, laid as a lattice fit would.",
         *_left_out(held_out),
         "- **Licence**: GPL-3.0-or-later, as the package",
         "",
@@ -81,8 +87,8 @@ def model_card(weights: Path) -> str:
         "## Limits",
         "",
         "- It knows pristine 2H-MX2 monolayers with isolated point defects, and eight labels. It does not know 1T or",
-        "  1T' phases, bilayers, edges, grain boundaries, adatoms, holes, or beam damage; where a site looks unlike all",
-        "  that was simulated it is flagged, but not every such site will be.",
+        "  1T' phases, bilayers, edges, grain boundaries, adatoms, holes, or beam damage; where a site looks unlike",
+        "  all that was simulated it is flagged, but not every such site will be.",
         "- Trained on round probes only. Astigmatism and coma beyond what passes for blur are outside its experience.",
         "- Of a chalcogen pair the simulator always takes or replaces the same one; top and bottom look alike within",
         "  2 %.",

@@ -13,6 +13,7 @@ from torch.utils.data import IterableDataset
 
 from micrographia.atoms.network.canonical import canonical_patches
 from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
+from micrographia.errors import InputError
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.recipe import PatchRecipe, compound_of
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound
@@ -43,6 +44,24 @@ class HeldOut:
     dopants: tuple[str, ...] = ("Re",)
     condition: str = "200 keV MAADF"
 
+    def check(self, catalogue: Catalogue) -> None:
+        """Refuse a catalogue from which this cannot be held out.
+
+        Raises
+        ------
+        InputError
+            It lacks the condition, or nothing would be left.
+        """
+        if self.condition not in {c.name for c in catalogue.conditions}:
+            raise InputError(
+                f"the condition to hold out is {self.condition!r}; accepted is one of the catalogue's, "
+                f"{', '.join(c.name for c in catalogue.conditions)}; or train on everything (--everything)"
+            )
+        if len(self.compounds(catalogue)) == len(catalogue.compounds) or len(catalogue.conditions) == 1:
+            raise InputError(
+                "nothing of the catalogue is left once some is held out; train on everything (--everything)"
+            )
+
     def compounds(self, catalogue: Catalogue) -> tuple[Compound, ...]:
         """Return the compounds that are left out."""
         return tuple(c for c in catalogue.compounds if c.host in self.hosts or c.dopant in self.dopants)
@@ -63,7 +82,7 @@ class HeldOut:
 
         Within a tenth of its energy, 3 mrad of its convergence and 15 mrad of its inner angle.
         """
-        out = {c.name: c for c in catalogue.conditions}[self.condition]
+        out = next(c for c in catalogue.conditions if c.name == self.condition)
         probe = (np.abs(np.log(batch["energy_kev"].numpy() / out.energy_kev)) < 0.1) & (
             np.abs(batch["convergence_mrad"].numpy() - out.convergence_mrad) < 3
         )
@@ -106,7 +125,8 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
     def sites(self, batch: Mapping[str, torch.Tensor], rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Return one batch, as the network takes it."""
         source = self.stream.source
-        assert isinstance(source, PatchRecipe)
+        if not isinstance(source, PatchRecipe):
+            raise InputError(f"the patches come from a {type(source).__name__}; accepted is a PatchRecipe")
         known = draw_known(len(batch["label"]), self.told, rng)
         found = network_input(batch, source, known, rng, misfit=True, shuffled=self.shuffled)
         count, channels = found["present"].shape

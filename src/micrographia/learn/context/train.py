@@ -61,7 +61,7 @@ class TrainSettings:
         Steps between checkpoints.
     """
 
-    steps: int = 14_000
+    steps: int = 10_000
     groups: int = 32
     views: int = 2
     learning_rate: float = 2e-3
@@ -128,6 +128,8 @@ def train_context(
     InputError
         The folder holds the beginning of another training.
     """
+    if held_out is not None:
+        held_out.check(catalogue)
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if settings.bf16 else "no")
     torch.manual_seed(settings.seed)
     network = ContextNetwork()
@@ -185,8 +187,9 @@ def train_context(
     )
     network.train()
     curve = _Curve(out / CURVE, done) if accelerator.is_main_process else None
-    # A batch that was half seen is seen again from its start.
-    done -= done % settings.views
+    if done < settings.steps:
+        # A batch that was half seen is seen again from its start.
+        done -= done % settings.views
     for step, batch in enumerate(islice(loader, settings.steps - done), start=done):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
