@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shutil
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +40,11 @@ def scans(root: Path) -> dict[str, tuple[Micrograph, Path]]:
         told = scan.context.updated(Context(host="WSe2", dopants=("Ti",), origin="user"))
         found[field] = (replace(scan, context=told), folder / "sites.csv")
     folder = root / "stem-wse2-cr" / "field15"
-    scan = read(folder / "image.npy")
-    told = scan.context.updated(Context(host="WSe2", dopants=("Cr",), technique="STEM", origin="user"))
-    found["Cr field15"] = (replace(scan, context=told), folder / "sites.csv")
+    # An array says nothing of itself: what is known goes beside a copy of it.
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copy(folder / "image.npy", place)
+        (Path(place) / "image.yaml").write_text("{technique: STEM, host: WSe2, dopants: [Cr]}", encoding="utf-8")
+        found["Cr field15"] = (read(Path(place) / "image.npy"), folder / "sites.csv")
     return found
 
 
@@ -88,6 +92,10 @@ def boxed(sites: SiteTable, xy: np.ndarray) -> SiteTable:
         sites, x_px=sites.x_px[keep], y_px=sites.y_px[keep], sublattice=sites.sublattice[keep],
         posterior=sites.posterior[keep], residual=sites.residual[keep],
     )  # fmt: skip
+
+
+def shown(score: float | None) -> str:
+    return "–" if score is None else f"{score:.3f}"
 
 
 def in_words(name: str, kind: str, found: DefectFindings) -> str:
@@ -140,8 +148,8 @@ def main() -> None:
                 right = np.trace(compared.confusion) / compared.confusion.sum()
                 side = is_metal[posterior.argmax(axis=1)][near] == metal
                 print(
-                    f"| {name} | {kind} | {method} | {right:.4f} | {compared.kappa:.4f} | {score.precision:.3f} "
-                    f"| {score.recall:.3f} | {score.f1:.3f} | {side.mean():.4f} | {seconds:.1f} |", flush=True,
+                    f"| {name} | {kind} | {method} | {right:.4f} | {compared.kappa or 0:.4f} "
+                    f"| {shown(score.precision)} | {shown(score.recall)} | {shown(score.f1)} | {side.mean():.4f} | {seconds:.1f} |", flush=True,
                 )  # fmt: skip
             notes.append(in_words(name, kind, found))
             if options.report and n == 0:

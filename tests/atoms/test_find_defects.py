@@ -279,6 +279,7 @@ def test_stages_are_told_and_settings_kept(pair: Micrograph) -> None:
         "lattice",
         "sites, metal at the first place",
         "sites, metal at the second place",
+        "network",
         "evidence",
     ]
     assert findings.settings["prior_fraction"]["V_X"] == 0.03

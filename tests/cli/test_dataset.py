@@ -5,7 +5,7 @@ import pytest
 from patch_source import FakeSource
 from rich.console import Console
 
-from micrographia.cli import dataset as command
+from micrographia.cli import progress
 from micrographia.errors import ContextError
 from micrographia.simulate.datasets.dataset import open_dataset
 from micrographia.simulate.patches.prior import ImagingPrior
@@ -92,8 +92,8 @@ def test_ctrl_c_tells_how_to_go_on(run, asked, monkeypatch):
 def test_the_bar_shows_rate_and_time_left_on_a_terminal_and_nothing_in_a_log(monkeypatch):
     for is_terminal in (True, False):
         shown = io.StringIO()
-        monkeypatch.setattr(command, "stderr", Console(file=shown, force_terminal=is_terminal, width=100))
-        with command._bar("patches") as tell:
+        monkeypatch.setattr(progress, "stderr", Console(file=shown, force_terminal=is_terminal, width=100))
+        with progress.bar("patches") as tell:
             tell(600, 1000)  # were there
             for done in (700, 800, 900):
                 tell(done, 1000)
@@ -105,12 +105,12 @@ def test_what_an_earlier_run_did_is_no_speed():
     from rich.progress import Progress
 
     seconds = [0.0]
-    bar = Progress(command._Rate(), disable=True, get_time=lambda: seconds[0])
+    bar = Progress(progress._Rate(), disable=True, get_time=lambda: seconds[0])
     task = bar.add_task("patches", completed=600_000, total=1_000_000)
     for done in (600_000, 605_000, 610_000, 615_000):
         bar.update(task, completed=done)
         seconds[0] += 0.5
-    assert command._Rate().render(bar.tasks[0]).plain == "10,000/s"
+    assert progress._Rate().render(bar.tasks[0]).plain == "10,000/s"
 
 
 def test_the_kernels_of_a_catalogue(run, tmp_path, monkeypatch):

@@ -51,7 +51,8 @@ def test_results_are_complete_and_agree_with_the_truth(run, scans, tmp_path):
     status, out, err = run("defects", scans / "known.hspy", "--out", tmp_path / "r")
     assert (status, err) == (0, "")
     assert {p.name for p in (tmp_path / "r").iterdir()} == {
-        *("sites.csv", "sites.parquet", "result.json", "overlay.png", "report.html")
+        *("sites.csv", "sites.parquet", "result.json", "overlay.png", "report.html"),
+        *("opinions.csv", "opinions.parquet"),
     }
     table = rows(tmp_path / "r" / "sites.csv")
     assert list(table[0])[:4] == ["x_px", "y_px", "sublattice", "label"]

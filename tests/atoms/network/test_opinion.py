@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
+from scipy.stats import binom
 
 from micrographia.atoms.decide import Prior
 from micrographia.atoms.network.contexts import value_of
@@ -149,20 +149,15 @@ def test_nothing_is_learnt_where_answers_do_not_depend_on_context(uncertain):
 
 def test_what_decides_everything_is_worth_nearly_all_there_is(uncertain):
     found = worth(uncertain, "energy_kev", by_energy)
-    excess = []
     for one in found:
-        # Of 6 values drawn, k are the rarer: the mixture's entropy says which k.
+        # Of 6 values drawn, k are the rarer: the mixture's entropy says which k. Nothing is in doubt within a group.
         k = int(np.argmin([abs(one.entropy_nats - _entropy(k / 6)) for k in range(4)]))
         assert one.entropy_nats == pytest.approx(_entropy(k / 6), abs=1e-9)
-        # Nothing is in doubt within a group. Groups of four answers drawn from all 24 hold some of either kind.
-        mixed = hypergeom(24, 4 * k, 4)
-        excess.append(one.reduction_nats - sum(mixed.pmf(n) * _entropy(n / 4) for n in range(5)))
-        assert one.reduction_nats <= one.entropy_nats + 1e-9
-    # Each is a mean over 24 groups' entropies, which are between 0 and ln 2.
-    assert np.mean(excess) == pytest.approx(0, abs=4 * np.log(2) / 2 / np.sqrt(24 * len(found)))
-    # The mutual information is ln 2. Six values, and answers in fours, show two thirds of it.
+        assert one.reduction_nats == pytest.approx(one.entropy_nats, abs=1e-9)
+    # The mutual information is ln 2; six values show 0.865 of it on average: the binomial mean of those entropies.
+    expected = sum(binom(6, 0.5).pmf(k) * _entropy(k / 6) for k in range(7))
     mean = np.mean([one.reduction_nats for one in found])
-    assert 0.6 * np.log(2) < mean <= np.log(2)
+    assert mean == pytest.approx(expected, abs=4 * 0.17 / np.sqrt(len(found)))
 
 
 def test_what_decides_nothing_is_worth_nothing_beside_what_does(uncertain):

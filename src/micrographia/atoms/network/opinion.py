@@ -330,11 +330,12 @@ def _worth(
         ]
     )
     known = np.array([_entropy_of_mean(group) for group in answers])
-    open_nats = _entropy_of_mean(answers.reshape(-1, *answers.shape[2:]))
+    flat = answers.reshape(-1, *answers.shape[2:])
+    entropy_nats = float(entr(flat.mean(axis=0)).sum(axis=-1).mean())
     return Information(
         name=name,
-        entropy_nats=open_nats,
-        reduction_nats=max(open_nats - float(known.mean()), 0.0),
+        entropy_nats=entropy_nats,
+        reduction_nats=float(np.clip(_entropy_of_mean(flat) - known.mean(), 0.0, entropy_nats)),
         reduction_sd_nats=float(known.std(ddof=1) / np.sqrt(len(values))),
     )
 

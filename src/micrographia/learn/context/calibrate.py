@@ -76,7 +76,6 @@ def ask_simulated(
     groups: int,
     known: str,
     seed: int = 0,
-    single: bool | None = None,
     shuffled: bool = False,
     misfit: bool = True,
     turns: int = 1,
@@ -96,8 +95,6 @@ def ask_simulated(
         Key of `KNOWN`, or ``"some"`` for a random part.
     seed : int
         Of what a lattice fit misses, and of ``"some"``.
-    single : bool, optional
-        Whether one channel is shown of two, both, or by default as many as there are.
     shuffled : bool
         Whether each site is told another one's context.
     misfit : bool
@@ -117,8 +114,6 @@ def ask_simulated(
             told = rng.random(told.shape) < 0.5
             told[:, KNOWABLE.index("dopant")] &= told[:, KNOWABLE.index("host")]
         present = np.ones((count, channels), dtype=np.float32)
-        if single:
-            present = np.eye(channels, dtype=np.float32)[rng.integers(0, channels, count)]
         state = state_of(told, present)
         logs, distance = [], []
         for _ in range(turns):
@@ -203,11 +198,11 @@ def calibrate(
         channels, _, known = state.partition(", ")
         asked = ask_simulated(
             raw,
-            source,
+            # Alone, a channel may have a probe that no other condition of the catalogue shares.
+            replace(source, channels=1) if channels == "one channel" else source,
             groups=groups,
             known={"calibrated": "all", "partial": "some"}.get(known, known),
             seed=n,
-            single=channels == "one channel",
         )
         keep = asked.state == n
         logs, label = asked.answers.log_posterior[keep], asked.label[keep]
