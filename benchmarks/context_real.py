@@ -149,8 +149,10 @@ def main() -> None:
                 side = is_metal[posterior.argmax(axis=1)][near] == metal
                 print(
                     f"| {name} | {kind} | {method} | {right:.4f} | {compared.kappa or 0:.4f} "
-                    f"| {shown(score.precision)} | {shown(score.recall)} | {shown(score.f1)} | {side.mean():.4f} | {seconds:.1f} |", flush=True,
-                )  # fmt: skip
+                    f"| {shown(score.precision)} | {shown(score.recall)} | {shown(score.f1)} "
+                    f"| {side.mean():.4f} | {seconds:.1f} |",
+                    flush=True,
+                )
             notes.append(in_words(name, kind, found))
             if options.report and n == 0:
                 write_defects(found, options.report / name.replace(" ", "-"))
