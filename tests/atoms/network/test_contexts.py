@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from micrographia.atoms.network.contexts import UNITS, draw_contexts, unknown_quantities, value_of
+from micrographia.atoms.network.contexts import draw_contexts, unknown_quantities, value_of
 
 SLOW, FAST = (60.0, 30.0), (200.0, 25.0)
 LOW, MIDDLE, HIGH = (40.0, 70.0), (50.0, 120.0), (76.0, 200.0)
@@ -89,7 +89,11 @@ def test_the_same_generator_gives_the_same_contexts(solution):
 def test_unknown_is_what_has_several_values(solution, solved):
     both = ("collection_mrad[0]", "collection_mrad[1]")
     assert unknown_quantities(solution) == ("energy_kev", "convergence_mrad", *both)
-    assert {name.partition("[")[0] for name in unknown_quantities(solution)} == set(UNITS)
+    assert {name.partition("[")[0] for name in unknown_quantities(solution)} == {
+        "energy_kev",
+        "convergence_mrad",
+        "collection_mrad",
+    }
     known = [(*SLOW, HIGH, 1.0)]
     assert unknown_quantities(solved(tried=[known, known])) == ()
     one = [(*SLOW, HIGH, 0.5), (*SLOW, MIDDLE, 0.5)]

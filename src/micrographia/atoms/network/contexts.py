@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 
 from micrographia.atoms.network.descriptors import Conditions
 from micrographia.atoms.physics import Solution
 from micrographia.context import Angles
-
-UNITS: Final = {"energy_kev": "keV", "convergence_mrad": "mrad", "collection_mrad": "mrad"}
-"""Unit of each quantity that may be unknown."""
 
 
 def unknown_quantities(solution: Solution) -> tuple[str, ...]:

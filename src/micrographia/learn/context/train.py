@@ -119,7 +119,7 @@ def train_context(
     told : mapping of str to float, optional
         How often how much of the context is told, as for `SiteStream`.
     shuffled : bool
-        Whether each site is told another site's context: a control, which shows what the text alone is worth.
+        Whether each site is told another site's context: a control: such context says nothing.
     progress : callable, optional
         Told the step, the number of steps and a line of figures.
 
@@ -138,6 +138,8 @@ def train_context(
     record = {
         "settings": asdict(replace(settings, workers=0, checkpoint_every=1)),
         "held_out": held_out and asdict(held_out),
+        "told": told,
+        "shuffled": shuffled,
     }
     checkpoint = out / CHECKPOINT
     done = 0
