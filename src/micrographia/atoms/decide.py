@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from micrographia.errors import ContextError
 from micrographia.findings import LABELS, SUBLATTICE
+from micrographia.simulate.columns.kernels import relative_discrepancy
 from micrographia.simulate.specimens.hosts import Hypothesis
 
 DEFECT_PRIOR: Final[Mapping[str, float]] = MappingProxyType(
@@ -20,14 +21,6 @@ DEFECT_PRIOR: Final[Mapping[str, float]] = MappingProxyType(
 )
 """Expected fraction of the sites of its sublattice that carry each defect, before the scan is seen."""
 
-_AMPLITUDE_DISCREPANCY: Final = 0.05
-"""Uncertainty of the simulated brightness of a column half as bright as the pristine one, whose brightness is 1.
-
-It covers the kernels (3 %), the assumed thermal vibration and the probe's residual aberrations, and falls to
-nothing for a column like the pristine one.
-"""
-_EMPTY_DISCREPANCY: Final = 0.02
-"""Uncertainty of the brightness of a missing column: the tails of its neighbours and the background hold that well."""
 _UNNAMED_WEIGHT: Final = 0.2
 """Expected share of an impurity that nobody named, beside a named dopant with the same label."""
 _STRAY_SHARE: Final = 0.01
@@ -339,8 +332,7 @@ def amplitude_uncertainty(
     covariance = np.zeros((count, channels, channels))
     for c, (values, weight) in enumerate(samples):
         spread = weight @ (values - amplitude[c]) ** 2
-        relative = np.clip(4 * _AMPLITUDE_DISCREPANCY * amplitude[c], _EMPTY_DISCREPANCY, 2 * _AMPLITUDE_DISCREPANCY)
-        discrepancy = np.abs(1 - amplitude[c]) * relative
+        discrepancy = np.abs(1 - amplitude[c]) * relative_discrepancy(amplitude[c])
         covariance[:, c, c] = spread + discrepancy**2
     return amplitude, covariance
 

@@ -49,7 +49,7 @@ def context(
     from micrographia.learn.context.calibrate import calibrate
     from micrographia.learn.context.card import model_card
     from micrographia.learn.context.sites import HeldOut
-    from micrographia.learn.context.train import WEIGHTS, TrainSettings, train_context
+    from micrographia.learn.context.train import STEADIED, WEIGHTS, TrainSettings, train_context
     from micrographia.simulate.cluster import usable_cores
     from micrographia.simulate.patches.recipe import PatchRecipe, recipe
     from micrographia.simulate.specimens.catalogue import read_catalogue
@@ -68,7 +68,7 @@ def context(
         if not state.is_main_process:
             return
         kept = entries if held_out is None else held_out.rest(entries)
-        source = PatchRecipe(catalogue=kept, library=place, seed=CALIBRATION_SEED + seed, channels=2)
+        source = PatchRecipe(catalogue=kept, library=place, seed=CALIBRATION_SEED + seed, channels=2, realism=STEADIED)
         with bar("calibration") as tell:
             calibrate(trained, source, out / WEIGHTS, groups=calibration, progress=tell)
     (out / "context.md").write_text(model_card(out / WEIGHTS), encoding="utf-8")

@@ -92,7 +92,7 @@ def ask_simulated(
     groups : int
         How many groups of 64.
     known : str
-        Key of `KNOWN`, or ``"some"`` for a random part.
+        Key of `KNOWN`, or ``"some"`` for a random part of what files hold, which is never the brightness.
     seed : int
         Of what a lattice fit misses, and of ``"some"``.
     shuffled : bool
@@ -112,6 +112,7 @@ def ask_simulated(
         told = np.tile([name in KNOWN.get(known, ()) for name in KNOWABLE], (count, 1))
         if known == "some":
             told = rng.random(told.shape) < 0.5
+            told[:, KNOWABLE.index("brightness")] = False
             told[:, KNOWABLE.index("dopant")] &= told[:, KNOWABLE.index("host")]
         present = np.ones((count, channels), dtype=np.float32)
         state = state_of(told, present)
@@ -167,7 +168,8 @@ def calibrate(
     weights : Path
         From `train_context`.
     source : PatchRecipe
-        Two channels, and other patches than those of the training.
+        Two channels, and other patches than those of the training. Where the brightness is not known, defects differ
+        from their simulation as in the training.
     out : Path
         File to write.
     groups : int
@@ -199,7 +201,11 @@ def calibrate(
         asked = ask_simulated(
             raw,
             # Alone, a channel may have a probe that no other condition of the catalogue shares.
-            replace(source, channels=1) if channels == "one channel" else source,
+            replace(
+                source,
+                channels=1 if channels == "one channel" else source.channels,
+                realism=replace(source.realism, discrepancy=(0.0 if known == "calibrated" else 1.0,) * 2),
+            ),
             groups=groups,
             known={"calibrated": "all", "partial": "some"}.get(known, known),
             seed=n,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 import numpy as np
@@ -24,8 +24,9 @@ SITE_ERROR_A: Final = (0.0, 0.12)
 """Range of the standard deviation with which a lattice fit misses a site along one axis [Å]."""
 STRETCH_ERROR: Final = 0.01
 """Standard deviation of each element of the lattice fit's local distortion."""
-TOLD: Final[Mapping[str, float]] = {"everything": 0.4, "uncalibrated": 0.2, "nothing": 0.08, "some": 0.32}
-"""How often how much of the context is told."""
+CALIBRATED: Final[Mapping[str, float]] = {"everything": 0.75, "some": 0.25}
+UNCALIBRATED: Final[Mapping[str, float]] = {"everything": 0.45, "nothing": 0.15, "some": 0.4}
+"""How often how much of the context is told where the brightness is known, and where it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +104,24 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
         Draws what the lattice fit misses, and what is told.
     views : int
         How often each patch is shown, each time laid and told otherwise.
-    told : mapping of str to float
-        How often how much of the context is told.
+    calibrated : bool
+        Whether the brightness, in fractions of the beam, is told of all patches, or of none.
+    slots : int
+        Channels of a batch; a stream with fewer leaves the others blank.
+    held_out : HeldOut, optional
+        Patches under conditions near to its are left out.
+    catalogue : Catalogue, optional
+        Where ``held_out`` looks those up.
+    shuffled : bool
+        Whether each site is told another site's context.
     """
 
     stream: PatchStream
     _: KW_ONLY
     seed: int = 0
     views: int = 1
-    told: Mapping[str, float] = field(default_factory=lambda: TOLD)
+    calibrated: bool = True
+    slots: int = 2
     held_out: HeldOut | None = None
     catalogue: Catalogue | None = None
     shuffled: bool = False
@@ -127,37 +137,45 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
         source = self.stream.source
         if not isinstance(source, PatchRecipe):
             raise InputError(f"the patches come from a {type(source).__name__}; accepted is a PatchRecipe")
-        known = draw_known(len(batch["label"]), self.told, rng)
+        scenes, scene = np.unique(batch["seed"].numpy(), return_inverse=True)
+        # Patches of one scene are told and laid alike: they differ in nothing but their label.
+        known = draw_known(len(scenes), rng, calibrated=self.calibrated)[scene]
         found = network_input(batch, source, known, rng, misfit=True, shuffled=self.shuffled)
         count, channels = found["present"].shape
         if channels == 2:
             # Both channels, or only one of them.
-            chosen = rng.integers(0, 4, count)
+            chosen = rng.integers(0, 4, len(scenes))[scene]
             keep = np.stack([chosen != 0, chosen != 1], axis=1)
             found["present"] = torch.from_numpy(keep.astype(np.float32))
+        if channels < self.slots:
+            for name in ("image", "channel", "brightness", "present"):
+                blank = torch.zeros(count, self.slots - channels, *found[name].shape[2:])
+                found[name] = torch.cat([found[name], blank], dim=1)
         if self.held_out is not None and self.catalogue is not None:
             far = torch.from_numpy(~self.held_out.near(self.catalogue, batch, channels))
             found = {name: values[far] for name, values in found.items()}
         return found
 
 
-def draw_known(count: int, told: Mapping[str, float], rng: np.random.Generator) -> Bool[np.ndarray, "site 7"]:
+def draw_known(count: int, rng: np.random.Generator, *, calibrated: bool) -> Bool[np.ndarray, "site 7"]:
     """Draw what is told of some sites' contexts.
 
     Parameters
     ----------
     count : int
         Number of sites.
-    told : mapping of str to float
-        How often everything, all but pixel size, dose and brightness (``uncalibrated``), nothing, or some of it.
     rng : numpy Generator
         Draws.
+    calibrated : bool
+        Whether the brightness is told of all sites, or of none. "Everything" without it lacks pixel size and dose as
+        well.
     """
-    how = rng.choice(list(told), count, p=np.array(list(told.values())) / sum(told.values()))
+    told = CALIBRATED if calibrated else UNCALIBRATED
+    how = rng.choice(list(told), count, p=list(told.values()))
     known = rng.random((count, len(KNOWABLE))) < 0.6
-    known[how == "everything"] = True
+    known[how == "everything"] = [calibrated or name not in ("pixel", "dose") for name in KNOWABLE]
     known[how == "nothing"] = False
-    known[how == "uncalibrated"] = [name not in ("pixel", "dose", "brightness") for name in KNOWABLE]
+    known[:, KNOWABLE.index("brightness")] = calibrated
     known[:, KNOWABLE.index("dopant")] &= known[:, KNOWABLE.index("host")]
     return known
 
@@ -242,7 +260,9 @@ def places(
     Float[np.ndarray, " site"], Float[np.ndarray, " site"], Float[np.ndarray, "site 2"], Float[np.ndarray, "site 2"]
 ]:
     """Return where patches' sites and their neighbours are: position, arm to a neighbour, and across it [px]."""
-    count, size_px = len(a_px), of["image"].shape[-1]
+    size_px = of["image"].shape[-1]
+    scenes, scene = np.unique(of["seed"], return_inverse=True)
+    count = len(scenes)
     row = of["offset_y_px"] / (1 + of["drift_y_px"])
     column = of["offset_x_px"] - of["drift_x_px"] * row
     for _ in range(4):
@@ -252,7 +272,7 @@ def places(
     x, y = size_px // 2 + column, size_px // 2 + row
     # A metal's neighbours lie 30° from the close-packed directions, a chalcogen's opposite.
     metal = np.array(PRISTINE)[_ROLE_OF_LABEL[of["label"]]] == "M"
-    turns, mirrored = rng.integers(0, 3, count), rng.integers(0, 2, count)
+    turns, mirrored = rng.integers(0, 3, count)[scene], rng.integers(0, 2, count)[scene]
     angle = np.deg2rad(of["rotation_deg"] + np.where(metal, 30, 210) + 120 * turns)
     arm = (a_px / np.sqrt(3))[:, None]
     right = arm * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -261,8 +281,8 @@ def places(
         vector[:, 1] /= 1 + of["drift_y_px"]
         vector[:, 0] -= of["drift_x_px"] * vector[:, 1]
     if misfit:
-        error_px = rng.uniform(*SITE_ERROR_A, count) / of["pixel_A"]
-        x, y = x + error_px * rng.standard_normal(count), y + error_px * rng.standard_normal(count)
-        bent = np.eye(2) + STRETCH_ERROR * rng.standard_normal((count, 2, 2))
+        missed_A = (rng.uniform(*SITE_ERROR_A, count) * rng.standard_normal((2, count)))[:, scene]
+        x, y = x + missed_A[0] / of["pixel_A"], y + missed_A[1] / of["pixel_A"]
+        bent = (np.eye(2) + STRETCH_ERROR * rng.standard_normal((count, 2, 2)))[scene]
         right, down = (np.einsum("sij,sj->si", bent, arm) for arm in (right, down))
     return x, y, right, down

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -33,7 +33,30 @@ WEIGHTS: Final = "context.safetensors"
 """The network as it ships, once it is calibrated."""
 WIDE: Final = ImagingPrior(source_sigma_A=(0.15, 0.7), dose_e_per_A2=(2e3, 1e8))
 """Conditions of the half that comes from the prior: real scans are blurred, and exposed as little, as this."""
-NOISY: Final = Realism(read_noise_e=(0.0, 3.0))
+STEADIED: Final = Realism(row_jitter_A=(0.0, 0.02))
+"""What goes wrong in a scan whose lines were put back: what is left of their slips was measured."""
+NOISY: Final = replace(STEADIED, read_noise_e=(0.0, 3.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A quarter of a batch.
+
+    Whose brightness is known in fractions of the beam is taken to match the simulation exactly; for the others,
+    defects differ from it by as much as simulations and real scans do.
+    """
+
+    continuous: bool
+    channels: int
+    calibrated: bool
+
+
+_KINDS: Final = (
+    _Kind(continuous=True, channels=2, calibrated=True),
+    _Kind(continuous=True, channels=2, calibrated=False),
+    _Kind(continuous=False, channels=2, calibrated=True),
+    _Kind(continuous=False, channels=1, calibrated=True),
+)
 _AVERAGE: Final = 0.9995
 
 
@@ -46,11 +69,11 @@ class TrainSettings:
     steps : int
         Optimiser steps.
     groups : int
-        Groups of 64 patches in a batch, half of them from the prior and half from the catalogue; even.
+        Groups of 64 patches in a batch, half of them from the prior and half from the catalogue; a multiple of 4.
     views : int
         How often each patch is shown, each time laid and told otherwise.
     learning_rate : float
-        Highest rate of AdamW; warmed up over the first 500 steps, then falling to nothing as a cosine.
+        Highest rate; warmed up over the first 500 steps, then falling to nothing as a cosine.
     seed : int
         Of weights, patches and what is told.
     bf16 : bool
@@ -64,18 +87,20 @@ class TrainSettings:
     steps: int = 10_000
     groups: int = 32
     views: int = 2
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     seed: int = 0
     bf16: bool = True
     workers: int = 2
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("groups", 2), ("views", 1), ("workers", 0), ("checkpoint_every", 1)):
+        for name, least in (("steps", 1), ("groups", 4), ("views", 1), ("workers", 0), ("checkpoint_every", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; accepted is {least} or more")
-        if self.groups % 2:
-            raise InputError(f"groups is {self.groups}; accepted is an even number: half come from the prior")
+        if self.groups % len(_KINDS):
+            raise InputError(
+                f"groups is {self.groups}; accepted is a multiple of {len(_KINDS)}: so many kinds share a batch"
+            )
         if not 0 < self.learning_rate < 1:
             raise InputError(f"learning rate is {self.learning_rate:g}; accepted is a number between 0 and 1")
 
@@ -98,7 +123,6 @@ def train_context(
     *,
     settings: TrainSettings,
     held_out: HeldOut | None = None,
-    told: dict[str, float] | None = None,
     shuffled: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Path:
@@ -116,8 +140,6 @@ def train_context(
         How long and how.
     held_out : HeldOut, optional
         What not to train on.
-    told : mapping of str to float, optional
-        How often how much of the context is told, as for `SiteStream`.
     shuffled : bool
         Whether each site is told another site's context: a control: such context says nothing.
     progress : callable, optional
@@ -133,39 +155,40 @@ def train_context(
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if settings.bf16 else "no")
     torch.manual_seed(settings.seed)
     network = ContextNetwork()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    optimisers = _optimisers(network, settings.learning_rate)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     record = {
         "settings": asdict(replace(settings, workers=0, checkpoint_every=1)),
         "held_out": held_out and asdict(held_out),
-        "told": told,
         "shuffled": shuffled,
     }
+    made = provenance()
     checkpoint = out / CHECKPOINT
     done = 0
     if accelerator.is_main_process:
         out.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
     if checkpoint.is_file():
-        done = _resume(checkpoint, network, optimiser, average, record)
-    network, optimiser = accelerator.prepare(network, optimiser)
+        done = _resume(checkpoint, network, optimisers, average, record)
+    network, *prepared = accelerator.prepare(network, *optimisers)
     average = {name: value.to(accelerator.device) for name, value in average.items()}
 
     kept = catalogue if held_out is None else held_out.rest(catalogue)
     streams = []
-    for continuous in (True, False):
+    for n, kind in enumerate(_KINDS):
         source = PatchRecipe(
             catalogue=kept,
             library=library,
-            seed=settings.seed + 1,
-            channels=2,
-            continuous=continuous,
-            imaging=WIDE if continuous else ImagingPrior(),
-            realism=NOISY if continuous else Realism(),
+            seed=settings.seed + 1 + n,
+            channels=kind.channels,
+            continuous=kind.continuous,
+            imaging=WIDE if kind.continuous else ImagingPrior(),
+            realism=replace(NOISY if kind.continuous else STEADIED, discrepancy=(0.0 if kind.calibrated else 1.0,) * 2),
+            every_label=True,
         )
         patches = PatchStream(
             source,
-            groups_per_batch=settings.groups // 2,
+            groups_per_batch=settings.groups // len(_KINDS),
             rank=accelerator.process_index,
             world_size=accelerator.num_processes,
             start_batch=(done // settings.views) * accelerator.num_processes,
@@ -175,10 +198,10 @@ def train_context(
                 patches,
                 seed=settings.seed,
                 views=settings.views,
-                held_out=held_out if continuous else None,
+                calibrated=kind.calibrated,
+                held_out=held_out if kind.continuous else None,
                 catalogue=catalogue,
                 shuffled=shuffled,
-                **({} if told is None else {"told": told}),
             )
         )
     loader: DataLoader[Any] = DataLoader(
@@ -193,17 +216,19 @@ def train_context(
         # A batch that was half seen is seen again from its start.
         done -= done % settings.views
     for step, batch in enumerate(islice(loader, settings.steps - done), start=done):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
+        for optimiser in prepared:
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * _schedule(step, settings.steps)
         label = batch["label"].to(accelerator.device)
         arguments = {name: value.to(accelerator.device) for name, value in batch.items() if name != "label"}
         with accelerator.autocast():
             logits = network(**arguments)
         loss = torch.nn.functional.cross_entropy(logits, label)
-        optimiser.zero_grad()
+        network.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in prepared:
+            optimiser.step()
         keep = min(_AVERAGE, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, value in accelerator.unwrap_model(network).state_dict().items():
@@ -214,13 +239,27 @@ def train_context(
                 progress(step + 1, settings.steps, curve.line())
             if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
                 curve.write()
-                _keep(checkpoint, accelerator.unwrap_model(network), optimiser, average, {**record, "done": step + 1})
+                _keep(checkpoint, accelerator.unwrap_model(network), prepared, average, {**record, "done": step + 1})
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         halves = {name: value.to("cpu", torch.float16).contiguous() for name, value in average.items()}
-        _save(halves, out / RAW, {**record, "made": provenance()})
+        _save(halves, out / RAW, {**record, "made": made})
     accelerator.wait_for_everyone()
     return out / RAW
+
+
+def _optimisers(network: ContextNetwork, rate: float) -> tuple[torch.optim.Optimizer, ...]:
+    """Return Muon for the weights between layers, and AdamW for biases and the weights from which labels are read.
+
+    K. Jordan et al. (2024), https://kellerjordan.github.io/posts/muon; steps scaled as in arXiv 2502.16982.
+    """
+    between = {id(p) for name, p in network.named_parameters() if p.ndim == 2 and not name.startswith("labels.")}
+    inner = [p for p in network.parameters() if id(p) in between]
+    rest = [p for p in network.parameters() if id(p) not in between]
+    return (
+        torch.optim.Muon(inner, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=rate, weight_decay=0.01),
+    )
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -272,22 +311,23 @@ def _save(tensors: dict[str, Tensor], path: Path, record: dict[str, Any]) -> Non
 def _keep(
     path: Path,
     network: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
     record: dict[str, Any],
 ) -> None:
     """Write everything that training goes on from."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
-    state = optimiser.state_dict()["state"]
-    tensors |= {f"adam.{n}.{name}": value for n, values in state.items() for name, value in values.items()}
+    for k, optimiser in enumerate(optimisers):
+        state = optimiser.state_dict()["state"]
+        tensors |= {f"optimiser.{k}.{n}.{name}": v for n, values in state.items() for name, v in values.items()}
     _save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, path, record)
 
 
 def _resume(
     path: Path,
     network: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
     record: dict[str, Any],
 ) -> int:
@@ -306,10 +346,11 @@ def _resume(
     network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
     for name in average:
         average[name] = tensors[f"average.{name}"]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("adam."):
-            _, n, kind = name.split(".")
-            state.setdefault(int(n), {})[kind] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for k, optimiser in enumerate(optimisers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith(f"optimiser.{k}."):
+                _, _, n, kind = name.split(".")
+                state.setdefault(int(n), {})[kind] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return done

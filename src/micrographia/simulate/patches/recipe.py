@@ -20,6 +20,7 @@ from jaxtyping import Float32, Float64, Int64, UInt16
 from threadpoolctl import threadpool_limits
 
 from micrographia.errors import ContextError, InputError
+from micrographia.simulate.columns.kernels import relative_discrepancy
 from micrographia.simulate.patches.library import (
     ALGORITHM,
     KernelLibrary,
@@ -31,7 +32,7 @@ from micrographia.simulate.patches.prior import Imaging, ImagingPrior, Range, dr
 from micrographia.simulate.patches.render import SCENE, Tables, render
 from micrographia.simulate.scans.scan import Progress
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound, Condition, labels
-from micrographia.simulate.specimens.hosts import ROLES
+from micrographia.simulate.specimens.hosts import PRISTINE, ROLES
 
 GROUP: Final = 64
 """Patches that share material and optics."""
@@ -64,6 +65,9 @@ class Realism:
         Noise of the amplifier in a pixel [electrons]; uniform.
     offset_px : (float, float)
         Distance of the central site from the middle pixel's centre along each axis [px]; uniform.
+    discrepancy : (float, float)
+        By how much real defects differ in brightness from simulated ones, in units of `relative_discrepancy`; uniform
+        for each group, and normal for each label and channel of it.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class Realism:
     pulse_spread: Range = (0.0, 0.5)
     read_noise_e: Range = (0.0, 0.5)
     offset_px: Range = (-0.5, 0.5)
+    discrepancy: Range = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         signed = ("relaxation_A", "drift_px", "offset_px")
@@ -152,6 +157,9 @@ class PatchRecipe:
         Detectors of the same scan. From a catalogue: conditions that share a probe.
     clean : bool
         Whether to give the noise-free signal as well.
+    every_label : bool
+        Whether each scene is made once with each label that the compound has, rather than once with one of them: such
+        patches differ in nothing but what is at the centre.
 
     Raises
     ------
@@ -168,6 +176,7 @@ class PatchRecipe:
     size_px: int = 64
     channels: int = 1
     clean: bool = False
+    every_label: bool = False
 
     def __post_init__(self) -> None:
         if not (SMALLEST_PX <= self.size_px <= LARGEST_PX and self.size_px % 2 == 0):
@@ -196,6 +205,7 @@ class PatchRecipe:
             "size_px": self.size_px,
             "channels": self.channels,
             "clean": self.clean,
+            "every_label": self.every_label,
             "seed": self.seed,
             "kernels": ALGORITHM,
             "software": f"micrographia {version('micrographia')}",
@@ -375,12 +385,21 @@ def draw_scenes(
     (array of `SCENE` (patch,), float array (patch,))
         The scenes, and the dose [e/Å²].
     """
+    roles = [ROLES.index(label) for label in labels(compound)]
+    if made.every_label:
+        distinct = -(-count // len(roles))
+        scenes, dose = draw_scenes(replace(made, every_label=False), compound, rng, distinct)
+        which = np.repeat(np.arange(distinct), len(roles))[:count]
+        scenes = scenes[which]
+        # The last scene may lack some: in a new order for each.
+        scenes["role"] = np.concatenate([rng.permutation(roles) for _ in range(distinct)])[:count]
+        return scenes, dose[which]
     real = made.realism
     exposures = draw_exposures(made.imaging, rng, count)
     pixel_A = exposures.pixel_A
     scenes = np.zeros(count, dtype=SCENE)
     scenes["seed"] = rng.integers(0, 2**63, count, dtype=np.uint64)
-    scenes["role"] = rng.choice([ROLES.index(label) for label in labels(compound)], count)
+    scenes["role"] = rng.choice(roles, count)
     scenes["pixel_A"] = pixel_A
     scenes["rotation_deg"] = exposures.rotation_deg
     scenes["electrons_per_px"] = exposures.dose_e_per_A2 * pixel_A**2
@@ -402,6 +421,14 @@ def draw_scenes(
     return scenes, exposures.dose_e_per_A2
 
 
+def _as_real(material: Tables, discrepancy: float, rng: np.random.Generator) -> Tables:
+    """Return tables with defects of another brightness than simulated."""
+    pristine = material.column[:, [ROLES.index(label) for label in PRISTINE], 0, 0]
+    spread = discrepancy * relative_discrepancy(material.column[:, :, 0, 0] / pristine)
+    factor = 1 + spread * rng.standard_normal(spread.shape)
+    return material._replace(change=(material.change * factor[:, :, None, None]).astype(material.change.dtype))
+
+
 def _render_group(
     made: PatchRecipe,
     library: KernelLibrary,
@@ -414,7 +441,10 @@ def _render_group(
     compound, imaging, conditions = _case(made, group, rng)
     scenes, dose = draw_scenes(made, compound, rng, GROUP)
     scale = np.empty((GROUP, made.channels, 2))
-    render(scenes, role_tables(library, compound, imaging), clean, levels, scale)
+    material = role_tables(library, compound, imaging)
+    if made.realism.discrepancy[1] > 0:
+        material = _as_real(material, rng.uniform(*made.realism.discrepancy), rng)
+    render(scenes, material, clean, levels, scale)
     probe = imaging.probe
     index: dict[str, Any] = {
         "label": np.array(ROLES)[scenes["role"]],
