@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
-from scipy.stats import chisquare
 
 from micrographia.atoms.network.descriptors import KNOWABLE
-from micrographia.learn.context.sites import TOLD, HeldOut, SiteStream, draw_known, network_input, places
+from micrographia.findings import LABELS
+from micrographia.learn.context.sites import (
+    CALIBRATED,
+    UNCALIBRATED,
+    HeldOut,
+    SiteStream,
+    draw_known,
+    network_input,
+    places,
+)
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.prior import ImagingPrior
 from micrographia.simulate.patches.recipe import IDEAL, PatchRecipe, compound_of
@@ -104,24 +112,59 @@ def test_a_training_stream_never_shows_what_is_held_out(small, made_up_library):
     assert torch.equal(found["label"], whole["label"][torch.from_numpy(~near)])
 
 
-def test_how_much_is_told():
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_how_much_is_told(calibrated):
     count = 40_000
-    known = draw_known(count, TOLD, np.random.default_rng(0))
-    everything, uncalibrated, some = (TOLD[name] for name in ("everything", "uncalibrated", "some"))
-    wanted = dict.fromkeys(("host", "energy", "detector"), everything + uncalibrated + 0.6 * some)
-    wanted |= dict.fromkeys(("pixel", "dose", "brightness"), everything + 0.6 * some)
+    known = draw_known(count, np.random.default_rng(0), calibrated=calibrated)
+    told = CALIBRATED if calibrated else UNCALIBRATED
+    everything, some = told["everything"], told["some"]
+    wanted = dict.fromkeys(("host", "energy", "detector"), everything + 0.6 * some)
+    wanted |= dict.fromkeys(("pixel", "dose"), calibrated * everything + 0.6 * some)
     # A dopant is not known without its host.
-    wanted["dopant"] = everything + uncalibrated + 0.36 * some
+    wanted |= {"dopant": everything + 0.36 * some, "brightness": float(calibrated)}
     for n, name in enumerate(KNOWABLE):
         p = wanted[name]
         assert known[:, n].mean() == pytest.approx(p, abs=4.5 * np.sqrt(p * (1 - p) / count)), name
     assert not (known[:, KNOWABLE.index("dopant")] & ~known[:, KNOWABLE.index("host")]).any()
-    # Everything, and nothing: by decision, or because some of it happened to be all or none. Host and dopant: both
-    # with 0.36, neither with 0.4; five others.
+    # All that can be, or nothing: by decision, or because some of it happened to be all or none. Host and dopant: both
+    # with 0.36, neither with 0.4; four others.
     counts = [known.all(axis=1).sum(), (~known).all(axis=1).sum()]
-    shares = [everything + some * 0.36 * 0.6**5, TOLD["nothing"] + some * 0.4 * 0.4**5]
-    observed = [*counts, count - sum(counts)]
-    assert chisquare(observed, [count * s for s in (*shares, 1 - sum(shares))]).pvalue > 1e-3
+    p = everything + some * 0.36 * 0.6**4 if calibrated else told["nothing"] + some * 0.4 * 0.4**4
+    assert counts[not calibrated] == pytest.approx(p * count, abs=4.5 * np.sqrt(p * (1 - p) * count))
+    assert counts[calibrated] == 0
+
+
+def test_patches_of_one_scene_are_told_and_laid_alike(source):
+    patches = PatchStream(replace(source, channels=2, clean=False, every_label=True), groups=2, groups_per_batch=2)
+    batch = patches.batch(0)
+    (found,) = SiteStream(patches, calibrated=False)
+    _, scene = np.unique(batch["seed"], return_inverse=True)
+    for name in ("shared", "brightness", "present"):
+        rows = found[name].numpy().reshape(len(scene), -1)
+        assert all(np.ptp(rows[scene == n], axis=0).max() == 0 for n in range(scene.max() + 1)), name
+    # Without noise of its own, what differs between a scene's labels is at the centre: the corner pixels agree.
+    corner = batch["image"][:, 0, 0, 0].numpy()
+    laid = found["image"].numpy()
+    # The last scene of a group may lack some labels.
+    whole = np.nonzero(np.bincount(scene) > 4)[0]
+    assert whole.size > 10
+    for n in whole[:3]:
+        mates = np.nonzero(scene == n)[0]
+        assert len(set(batch["label"][mates].tolist())) == len(mates)
+        metal, pair = (mates[np.isin(batch["label"][mates], [list(LABELS).index(x) for x in names])] for names in
+                       (("M", "V_M", "D_M"), ("X2", "V_X", "V_X2", "D_X", "M_X2")))  # fmt: skip
+        for side in (metal, pair):
+            assert np.corrcoef(laid[side][:, 0].reshape(len(side), -1)).min() > 0.5
+            assert np.ptp(corner[side]) < 0.2 * corner.mean()
+
+
+def test_a_blank_channel_is_not_there(source):
+    patches = PatchStream(replace(source, clean=False), groups=1, groups_per_batch=1)
+    (one,), (two,) = SiteStream(patches, slots=1), SiteStream(patches, slots=2)
+    assert (two["present"].numpy() == [1, 0]).all()
+    for name in ("image", "channel", "brightness"):
+        assert torch.equal(two[name][:, :1], one[name])
+        assert not two[name][:, 1].any()
 
 
 def test_a_site_is_where_drift_and_flyback_took_it(source):

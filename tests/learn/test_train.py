@@ -18,7 +18,7 @@ from micrographia.learn.context import train as module
 from micrographia.learn.context.sites import HeldOut
 from micrographia.learn.context.train import CHECKPOINT, CURVE, RAW, TrainSettings, train_context
 
-TINY = TrainSettings(steps=6, groups=2, views=2, bf16=False, workers=0, checkpoint_every=2)
+TINY = TrainSettings(steps=6, groups=4, views=2, bf16=False, workers=0, checkpoint_every=2)
 
 
 def tensors(path):
@@ -110,8 +110,8 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(small, made_up_library, tmp
     ("changes", "says"),
     [
         ({"steps": 0}, "steps is 0; accepted is 1 or more"),
-        ({"groups": 3}, "groups is 3; accepted is an even number"),
-        ({"groups": 0}, "groups is 0; accepted is 2 or more"),
+        ({"groups": 6}, "groups is 6; accepted is a multiple of 4"),
+        ({"groups": 0}, "groups is 0; accepted is 4 or more"),
         ({"views": 0}, "views is 0"),
         ({"workers": -1}, "workers is -1"),
         ({"checkpoint_every": 0}, "checkpoint_every is 0"),
@@ -137,10 +137,7 @@ def test_the_rate_warms_up_and_falls_as_a_cosine():
 def test_it_learns(small, made_up_library, tmp_path):
     told = []
     settings = replace(TINY, steps=50, groups=8, views=1, checkpoint_every=50)
-    everything = {"everything": 1.0}
-    train_context(
-        small, made_up_library, tmp_path, settings=settings, told=everything, progress=lambda *n: told.append(n[:2])
-    )
+    train_context(small, made_up_library, tmp_path, settings=settings, progress=lambda *n: told.append(n[:2]))
     assert told == [(50, 50)]
     with (tmp_path / CURVE).open() as file:
         (row,) = ({name: float(value) for name, value in row.items()} for row in csv.DictReader(file))
@@ -171,7 +168,7 @@ class Network(module.ContextNetwork):
         made.append(self)
 
 def sites(self, batch, rng, *, of=SiteStream.sites):
-    seen.append([self.stream.source.continuous, *sorted(set(batch["group"].tolist()))])
+    seen.append([self.stream.source.seed, *sorted(set(batch["group"].tolist()))])
     return of(self, batch, rng)
 
 def cross_entropy(*arguments, of=torch.nn.functional.cross_entropy):
@@ -181,7 +178,7 @@ def cross_entropy(*arguments, of=torch.nn.functional.cross_entropy):
 
 module.ContextNetwork, SiteStream.sites = Network, sites
 torch.nn.functional.cross_entropy = cross_entropy
-settings = module.TrainSettings(steps=steps, groups=2, views=1, bf16=False, workers=0, checkpoint_every=2)
+settings = module.TrainSettings(steps=steps, groups=4, views=1, bf16=False, workers=0, checkpoint_every=2)
 module.train_context(small, library, out, settings=settings)
 rank = torch.distributed.get_rank()
 weights = torch.cat([v.detach().flatten() for v in made[0].parameters()])
@@ -210,8 +207,8 @@ def test_two_processes_share_one_training(made_up_library, tmp_path):
     # Each has its own patches, no patch comes twice, and none is left out.
     seen = [tuple(s) for r in ranks for s in r["seen"]]
     assert len(set(seen)) == len(seen)
-    for continuous in (True, False):
-        groups = [{g for c, *own in r["seen"] if c == continuous for g in own} for r in ranks]
+    for kind in {first for first, *_ in seen}:
+        groups = [{g for k, *own in r["seen"] if k == kind for g in own} for r in ranks]
         assert not groups[0] & groups[1]
         assert groups[0] | groups[1] >= set(range(2 * steps))
     # Their losses differ, their weights do not, to the last bit.

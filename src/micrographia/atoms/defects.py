@@ -157,11 +157,11 @@ def find_defects(
         asked = network_opinion(
             trained,
             micrograph.frames,
+            lattice,
             best,
             host=material.formula,
             dose_e_per_A2=context.dose_e_per_A2,
             options=options,
-            a_px=lattice.a_px,
             prior=settings.prior,
             tell=tell,
         )
@@ -193,7 +193,8 @@ def find_defects(
         marginals=best.marginals,
         lattice=check,
         method=method,
-        settings=_resolved(settings, options, best) | ({} if asked is None else _resolved_network(asked, trained)),
+        settings=_resolved(settings, options, best)
+        | ({} if asked is None else _resolved_network(asked, trained, pixel_size_nm)),
         remarks=(
             *_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options),
             *([] if asked is None else _network_remarks(asked, log_odds)),
@@ -327,7 +328,7 @@ def _resolved(settings: PhysicsSettings, options: tuple[Hypothesis, ...], best: 
     }
 
 
-def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork) -> dict[str, Any]:
+def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork, pixel_size_nm: float) -> dict[str, Any]:
     """Return what the network's answer rests on; JSON-ready."""
     return {
         "network": {
@@ -335,6 +336,7 @@ def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork) -> dict[st
             "contexts_drawn": DRAWS,
             "sublattice_log_odds_nats": round(asked.log_odds, 2),
             "estimated_fraction": [round(float(f), 6) for f in asked.fraction],
+            "line_slip_sd_nm": [round(slip_px * pixel_size_nm, 5) for slip_px in asked.slip_sd_px],
         }
     }
 

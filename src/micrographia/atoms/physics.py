@@ -252,3 +252,34 @@ def rendered(
         for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
     ]
     return np.array(frames, dtype=np.float32)
+
+
+def defect_light(
+    solution: Solution, options: tuple[Hypothesis, ...], shape: tuple[int, int, int]
+) -> Float[np.ndarray, "channel height width"]:
+    """Return what the defects, as far as they are certain, add to a scan of the perfect lattice, in the file's units.
+
+    Parameters
+    ----------
+    solution : Solution
+        A solved scan.
+    options : tuple of Hypothesis
+        What may be at the sites.
+    shape : (int, int, int)
+        Channels, height and width [px].
+    """
+    judged = solution.judged
+    beyond = solution.decision.posterior.copy()
+    beyond[np.arange(judged.size), index_of_pristine(solution.on_metal[judged], options)] -= 1
+    light = [
+        fit.gain
+        * render(
+            model,
+            solution.x_px[judged],
+            solution.y_px[judged],
+            beyond * solution.relative_scale[judged, c, None],
+            shape[1:],
+        )
+        for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
+    ]
+    return np.array(light)

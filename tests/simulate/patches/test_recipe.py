@@ -227,6 +227,47 @@ def test_a_single_channel_is_the_first_of_several(plain):
     assert all(np.array_equal(one.index[name], two.index[name]) for name in (*shared, "label"))
 
 
+def test_a_scene_can_be_made_with_every_label(plain, small):
+    made = replace(plain, size_px=16, every_label=True).groups(0, 24)
+    index = made.index
+    for group in range(24):
+        rows = index["group"] == group
+        own = labels(next(c for c in small.compounds if (c.host, c.dopant) == (index["host"][rows][0],
+                                                                                index["dopant"][rows][0])))  # fmt: skip
+        scenes, first, count = np.unique(index["seed"][rows], return_index=True, return_counts=True)
+        order = np.argsort(first)
+        assert (count[order][:-1] == len(own)).all()
+        assert count.sum() == GROUP
+        for seed in scenes[order][:-1]:
+            mates = rows & (index["seed"] == seed)
+            assert set(index["label"][mates]) == set(own)
+            assert all(len(set(index[name][mates])) == 1 for name in (*SCENE.names, "dose_e_per_A2") if name != "role")
+    # None is favoured by scenes that are cut short: as often as without.
+    once = replace(plain, size_px=16).groups(0, 24).index["label"]
+    for label in ROLES:
+        assert abs((index["label"] == label).sum() - (once == label).sum()) < 6 * np.sqrt((once == label).sum())
+
+
+def test_real_defects_differ_from_simulated_ones_by_what_is_allowed_for(plain):
+    ideal = replace(plain, realism=IDEAL, every_label=True)
+    doubted = replace(ideal, realism=replace(IDEAL, discrepancy=(1.0, 1.0)))
+    found = []
+    for group in range(24):
+        one, other = ideal.groups(group, 1), doubted.groups(group, 1)
+        label, seed = one.index["label"], one.index["seed"]
+        for pristine in ("M", "X2"):
+            assert np.array_equal(one.clean[label == pristine], other.clean[label == pristine])
+        for defect, pristine in (("V_M", "M"), ("V_X", "X2"), ("V_X2", "X2")):
+            at, perfect = (np.nonzero((seed == seed[0]) & (label == x))[0][0] for x in (defect, pristine))
+            change, real = (made.clean[at, 0] - made.clean[perfect, 0] for made in (one, other))
+            error = float((real * change).sum() / (change**2).sum()) - 1
+            # A missing column is known within 2 %, one half as bright within 10 % of what it lacks.
+            found.append(error / (0.1 if defect == "V_X" else 0.02))
+            assert np.abs(real - (1 + error) * change).max() < 2e-4 * np.abs(change).max()
+    assert np.std(found) == pytest.approx(1, abs=4.5 / np.sqrt(2 * len(found)))
+    assert np.mean(found) == pytest.approx(0, abs=4.5 / np.sqrt(len(found)))
+
+
 def test_every_probe_and_detector_of_the_prior_can_be_rendered():
     prior, rng = ImagingPrior(), np.random.default_rng(0)
     for _ in range(1000):
@@ -255,7 +296,7 @@ def test_settings_are_plain_and_complete(plain, tmp_path):
     assert settings["software"].startswith("micrographia ")
     assert replace(plain, library=tmp_path).settings() == plain.settings()  # wherever the library lies
     for change in ({"seed": 4}, {"size_px": 64}, {"realism": IDEAL}, {"imaging": ImagingPrior(pixel_A=(0.2, 0.2))},
-                   {"continuous": True}, {"channels": 2}, {"clean": False},
+                   {"continuous": True}, {"channels": 2}, {"clean": False}, {"every_label": True},
                    {"catalogue": replace(plain.catalogue, compounds=plain.catalogue.compounds[:1])}):  # fmt: skip
         assert replace(plain, **change).settings() != plain.settings()
 

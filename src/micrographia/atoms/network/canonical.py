@@ -89,7 +89,7 @@ def canonical_patches(
     # The arm to a neighbour is a / sqrt(3), a canonical pixel a / 12.
     step = np.sqrt(3.0) / STEPS
     _resample(
-        frames,
+        np.ascontiguousarray(frames),
         np.asarray(frame, dtype=np.int64),
         np.asarray(x_px, dtype=np.float64),
         np.asarray(y_px, dtype=np.float64),
@@ -128,7 +128,33 @@ def _resample(
         inverse = np.float32(1.0 / half)
         count = 0
         sums, squares = np.zeros(channels), np.zeros(channels)
-        for row in range(SIDE):
+        reach_x, reach_y = middle * (abs(ux) + abs(vx)), middle * (abs(uy) + abs(vy))
+        inside = reach_x <= x_px[site] < width - 1 - reach_x and reach_y <= y_px[site] < height - 1 - reach_y
+        if half == 1.0 and inside:
+            # The same, where the tent is of one scan pixel and nothing ends: four pixels count.
+            count = SIDE * SIDE
+            for row in range(SIDE):
+                x0 = x_px[site] - middle * ux + (row - middle) * vx
+                y0 = y_px[site] - middle * uy + (row - middle) * vy
+                for c in range(channels):
+                    flat = scan[c].reshape(-1)
+                    line = image[site, c, row]
+                    for column in range(SIDE):
+                        x, y = x0 + column * ux, y0 + column * uy
+                        left, top = int(x), int(y)
+                        fx, fy = np.float32(x - left), np.float32(y - top)
+                        at = top * width + left
+                        upper = flat[at] + fx * (flat[at + 1] - flat[at])
+                        lower = flat[at + width] + fx * (flat[at + width + 1] - flat[at + width])
+                        line[column] = upper + fy * (lower - upper)
+            for c in range(channels):
+                values = image[site, c].reshape(-1)
+                total_of, square_of = 0.0, 0.0
+                for n in range(count):
+                    total_of += np.float64(values[n])
+                    square_of += np.float64(values[n]) * values[n]
+                sums[c], squares[c] = total_of, square_of
+        for row in range(SIDE if count == 0 else 0):
             for column in range(SIDE):
                 x = x_px[site] + (column - middle) * ux + (row - middle) * vx
                 y = y_px[site] + (column - middle) * uy + (row - middle) * vy

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,12 +15,15 @@ from scipy.spatial import cKDTree
 from scipy.special import entr, logsumexp, softmax
 
 from micrographia.atoms.decide import Prior, prior_fractions
+from micrographia.atoms.lattice import Lattice
+from micrographia.atoms.lines import steadied
 from micrographia.atoms.network.canonical import ORIENTATIONS, CanonicalPatches, canonical_patches
 from micrographia.atoms.network.contexts import draw_contexts, unknown_quantities, value_of
 from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
 from micrographia.atoms.network.trained import TrainedNetwork, ask, familiarity, p_values, see, state_of
-from micrographia.atoms.physics import Solution
+from micrographia.atoms.physics import Solution, defect_light
 from micrographia.findings import LABELS, SUBLATTICE, Information
+from micrographia.simulate.cluster import usable_cores
 from micrographia.simulate.specimens.hosts import ROLES, Hypothesis
 
 DRAWS: Final = ORIENTATIONS
@@ -28,6 +32,8 @@ _DOUBTFUL: Final = 128
 """Sites on which the worth of knowing more is measured."""
 _VALUES, _COMPLETIONS = 6, 4
 _ROUNDS: Final = 200
+_PART: Final = 8192
+"""Sites whose patches are held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,8 @@ class NetworkOpinion:
         What each unknown quantity would be worth.
     fraction : float array (hypothesis,)
         Estimated fraction of its sublattice's sites.
+    slip_sd_px : (float, float)
+        By how much the scan's lines had slipped along x and y before they were put back [px], a standard deviation.
     """
 
     posterior: Float[np.ndarray, "site hypothesis"]
@@ -59,17 +67,18 @@ class NetworkOpinion:
     familiarity: Float[np.ndarray, " site"]
     information: tuple[Information, ...]
     fraction: Float[np.ndarray, " hypothesis"]
+    slip_sd_px: tuple[float, float]
 
 
 def network_opinion(
     trained: TrainedNetwork,
     frames: Float[np.ndarray, "channel height width"],
+    lattice: Lattice,
     solution: Solution,
     *,
     host: str,
     dose_e_per_A2: float | None,
     options: tuple[Hypothesis, ...],
-    a_px: float,
     prior: Prior,
     tell: Callable[[str], None],
 ) -> NetworkOpinion:
@@ -85,6 +94,8 @@ def network_opinion(
         The network.
     frames : float array (channel, height, width)
         The scan.
+    lattice : Lattice
+        Its lattice.
     solution : Solution
         Physics' solution: says where the sites are, and how probable each condition is.
     host : str
@@ -93,34 +104,32 @@ def network_opinion(
         Dose [e/Å²].
     options : tuple of Hypothesis
         What may be at the sites.
-    a_px : float
-        Lattice constant [px].
     prior : Prior
         Defect concentrations.
     tell : callable
         Told the name of each stage as it begins.
     """
+    tell("scan lines")
+    steady = steadied(frames, lattice, defects=defect_light(solution, options, frames.shape))
     tell("network")
     rng = np.random.default_rng(0)
     rows = solution.judged[solution.reported]
     on_metal = solution.on_metal[rows]
-    x_px, y_px = solution.x_px[rows], solution.y_px[rows]
-    right, down = arms(solution, rows)
-    scan = np.ascontiguousarray(frames[None], dtype=np.float32)
-    asker = _Asker(trained=trained, options=options, per_a=1 / a_px, dose_e_per_A2=dose_e_per_A2)
-
-    def laid(at: Int[np.ndarray, " some"], turn: int) -> CanonicalPatches:
-        mirror = 1 if turn % ORIENTATIONS < 3 else -1
-        return canonical_patches(
-            *(scan, np.zeros(at.size, dtype=np.int64), x_px[at], y_px[at]),
-            *(right[at, turn % 3], mirror * down[at, turn % 3]),
-        )
-
-    everywhere = np.arange(rows.size)
+    asker = _Asker(trained=trained, options=options, per_a=1 / lattice.a_px, dose_e_per_A2=dose_e_per_A2)
     unknown = unknown_quantities(solution)
     contexts = draw_contexts(solution, rng, DRAWS, host=host)
-    told = [asker.ask(asker.see(laid(everywhere, turn)), context) for turn, context in enumerate(contexts)]
-    log_likelihood = logsumexp([t.log_likelihood for t in told], axis=0) - np.log(len(told))
+    parts = [
+        [
+            asker.ask(asker.see(laid), context)
+            for laid, context in zip(_laid(steady.frames, solution, part), contexts, strict=True)
+        ]
+        for part in np.array_split(rows, -(-rows.size // _PART))
+    ]
+    log_likelihood, fit, familiar = (
+        np.concatenate([[getattr(t, name) for t in part] for part in parts], axis=1)
+        for name in ("log_likelihood", "p_values", "familiarity")
+    )
+    log_likelihood = logsumexp(log_likelihood, axis=0) - np.log(len(contexts))
     posterior, fraction, evidence = concentrated(log_likelihood, on_metal, options, prior)
     other_way, _, against = concentrated(log_likelihood, ~on_metal, options, prior)
     information: tuple[Information, ...] = ()
@@ -128,7 +137,7 @@ def network_opinion(
         tell("what more context would be worth")
         doubtful = np.argsort(-entr(posterior).sum(axis=1), kind="stable")[:_DOUBTFUL]
         log_prior = _log_prior(fraction, on_metal[doubtful], options)
-        seen, members = asker.see(laid(doubtful, 0)), _members(options)
+        seen, members = asker.see(next(_laid(steady.frames, solution, rows[doubtful]))), _members(options)
 
         def at(context: Conditions) -> Float[np.ndarray, "some label"]:
             answer: Float[np.ndarray, "some label"] = (
@@ -142,11 +151,35 @@ def network_opinion(
         posterior=posterior,
         other_way=other_way,
         log_odds=evidence - against,
-        p_values=np.mean([t.p_values for t in told], axis=0),
-        familiarity=np.median([t.familiarity for t in told], axis=0),
+        p_values=fit.mean(axis=0),
+        familiarity=np.median(familiar, axis=0),
         information=information,
         fraction=fraction,
+        slip_sd_px=(float(steady.slip_px[:, 0].std()), float(steady.slip_px[:, 1].std())),
     )
+
+
+def _laid(
+    frames: Float[np.ndarray, "channel height width"], solution: Solution, rows: Int[np.ndarray, " site"]
+) -> Iterator[CanonicalPatches]:
+    """Yield sites' patches, laid in each of the `ORIENTATIONS` in turn."""
+    scan = np.ascontiguousarray(frames[None], dtype=np.float32)
+    x_px, y_px = solution.x_px[rows], solution.y_px[rows]
+    right, down = arms(solution, rows)
+    shares = np.array_split(np.arange(rows.size), usable_cores())
+    with ThreadPoolExecutor(len(shares)) as pool:
+        for turn in range(3):
+
+            def lay(at: Int[np.ndarray, " some"], turn: int = turn) -> CanonicalPatches:
+                return canonical_patches(
+                    *(scan, np.zeros(at.size, dtype=np.int64), x_px[at], y_px[at], right[at, turn], down[at, turn])
+                )
+
+            laid = list(pool.map(lay, shares))
+            names = ("image", "mean", "spread", "covered")
+            upright = CanonicalPatches(**{name: np.concatenate([getattr(p, name) for p in laid]) for name in names})
+            yield upright
+            yield replace(upright, image=np.ascontiguousarray(upright.image[:, :, ::-1]))
 
 
 def arms(
