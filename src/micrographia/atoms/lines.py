@@ -91,14 +91,24 @@ def steadied(
     index = _reflections(g)
     shown = lattice.strength > LEAST_STRENGTH
     at = np.ascontiguousarray(lattice.phase_rad, dtype=np.float64)
-    perfect = frames.astype(np.float64) - (0 if defects is None else defects)
-    flat = [(frame - gaussian_filter(frame, 1.5 * lattice.a_px)).astype(np.float32) for frame in perfect]
-    series = [_coefficients(frame, at, np.zeros((height, 2)), shown.astype(np.float32), index) for frame in flat]
+    light = np.zeros(frames.shape) if defects is None else defects
+    # Defects slip with their line.
+    down, across = np.gradient(light, axis=(1, 2))
+    perfect = frames.astype(np.float64) - light
+    perfect -= gaussian_filter(perfect, (0, 1.5 * lattice.a_px, 1.5 * lattice.a_px))
     slip, variance = np.zeros((height, 2)), _START_SD_PX**2
+
+    def perfect_but_slipped(c: int) -> Float[np.ndarray, "height width"]:
+        moved: Float[np.ndarray, "height width"] = perfect[c] - slip[:, [0]] * across[c] - slip[:, [1]] * down[c]
+        return moved.astype(np.float32)
+
+    every = shown.astype(np.float32)
+    series = [_coefficients(perfect_but_slipped(c), at, slip, every, index) for c in range(len(frames))]
     for n in range(_ROUNDS):
         turn = 2 * np.pi * slip @ g.T
         matrix, vector = np.eye(2) / variance + np.zeros((height, 2, 2)), -slip / variance
-        for c, frame in enumerate(flat):
+        for c in range(len(frames)):
+            frame = perfect_but_slipped(c)
             for _ in range(_REFITS if n else 0):
                 cell, _, _ = _cell(at, turn, index, series[c], g)
                 weight, _ = _weights(frame - cell, shown)
@@ -116,10 +126,7 @@ def steadied(
     steady = np.empty(frames.shape, dtype=np.float32)
     for c, frame in enumerate(frames):
         moved = _cell(at, turn, index, series[c], g)[0] - _cell(at, np.zeros_like(turn), index, series[c], g)[0]
-        if defects is not None:
-            down, across = np.gradient(defects[c])
-            moved = moved + slip[:, [0]] * across + slip[:, [1]] * down
-        steady[c] = frame - moved
+        steady[c] = frame - moved - slip[:, [0]] * across[c] - slip[:, [1]] * down[c]
     return SteadyScan(
         frames=steady, slip_px=slip, slip_sd_px=np.sqrt(np.stack([covariance[:, 0, 0], covariance[:, 1, 1]], axis=1))
     )
