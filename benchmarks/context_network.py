@@ -1,15 +1,16 @@
 """The context network on the catalogue's 576 cases, fresh seeds, beside the Bayes oracle on the same patches.
 
-Accuracy by dose; entropy with and without context; what each part of the context is worth; what was held out of the
-training; conformal sets.
+Accuracy by dose; entropy with and without context; what each part of the context is worth, and what it is worth to a
+control that was trained on other sites' contexts; what was held out of the training; conformal sets.
 
 The oracle knows everything but the label: source size, how far each line slipped, haze, the neighbours and their
 defects, the sublattice. The network is told the context alone, and finds sites as badly as a lattice fit does. What
 the oracle is told beyond that, the network must see for itself, so the oracle's figures are out of reach by as much as
-that is worth; `--steady` leaves the lines in their places, for scale.
+that is worth. Patches are those of scans whose lines were put back, as `defects` does (scan_lines.py measures what is
+left then); `--lines as-scanned` leaves every slip in, `--lines steady` has none.
 
 Run:  OPENBLAS_NUM_THREADS=1 python benchmarks/context_network.py --library LIB [--weights FILE] [--groups 576]
-      [--steady] [--json FILE]
+      [--lines put-back] [--control DIR] [--json FILE]
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from micrographia.atoms.network.trained import p_values, read_network
-from micrographia.learn.context.calibrate import KNOWN, Asked, ask_simulated, calibration_error
+from micrographia.atoms.network.trained import TrainedNetwork, p_values, read_network
+from micrographia.learn.context.calibrate import KNOWN, Asked, ask_simulated, calibrate, calibration_error
 from micrographia.learn.context.sites import HeldOut
+from micrographia.learn.context.train import STEADIED, WEIGHTS, TrainSettings, train_context
 from micrographia.simulate.datasets.source import beam_fractions
 from micrographia.simulate.patches.library import read_library, role_tables
 from micrographia.simulate.patches.oracle import Hypothetical, entropy_nats, label_posterior
@@ -38,6 +40,19 @@ from micrographia.simulate.specimens.hosts import ROLES
 
 SEED = 20_261_122
 DECADES = ((1e4, 1e5), (1e5, 1e6), (1e6, 1e7), (1e7, 1e8))
+
+
+LINES = {"put-back": STEADIED, "as-scanned": Realism(), "steady": replace(Realism(), row_jitter_A=(0.0, 0.0))}
+
+
+def shuffled_control(folder: Path, library: Path, steps: int) -> TrainedNetwork:
+    """Return a network of the same recipe, each of whose sites was told another one's context."""
+    if not (folder / WEIGHTS).is_file():
+        catalogue, settings = HeldOut().rest(read_catalogue()), TrainSettings(steps=steps)
+        raw = train_context(read_catalogue(), library, folder, settings=settings, held_out=HeldOut(), shuffled=True)
+        source = PatchRecipe(catalogue=catalogue, library=library, seed=1000, channels=2, realism=STEADIED)
+        calibrate(raw, source, folder / WEIGHTS, groups=160, shuffled=True)
+    return read_network(folder / WEIGHTS)
 
 
 def decade(low: float, high: float) -> str:
@@ -100,14 +115,15 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=576, help="groups of 64 patches; 576 are every case once")
     parser.add_argument("--oracle-groups", type=int, default=576)
     parser.add_argument("--turns", type=int, default=6, help="ways of laying each site that are averaged over")
-    parser.add_argument("--steady", action="store_true", help="no line jitter")
+    parser.add_argument("--lines", choices=sorted(LINES), default="put-back", help="what jitter the patches have")
+    parser.add_argument("--control", type=Path, help="folder of the control; it is trained there if need be, 15 min")
+    parser.add_argument("--control-steps", type=int, default=1500)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.workers)
     trained, catalogue = read_network(options.weights), read_catalogue()
-    realism = replace(Realism(), row_jitter_A=(0.0, 0.0)) if options.steady else Realism()
-    source = PatchRecipe(catalogue=catalogue, library=options.library, seed=SEED, realism=realism)
+    source = PatchRecipe(catalogue=catalogue, library=options.library, seed=SEED, realism=LINES[options.lines])
     ask = partial(ask_simulated, trained, source, groups=options.groups, turns=options.turns)
     found: dict = {}
 
@@ -153,6 +169,22 @@ def main() -> None:
             f"| {known} | {whole['accuracy']:.2%} | {high['accuracy']:.2%} | {high['entropy']:.4f} "
             f"| {whole['ece']:.4f} |"
         )
+
+    if options.control:
+        control = shuffled_control(options.control, options.library, options.control_steps)
+        print(f"\n## A control that was trained on other sites' contexts, {options.control_steps} steps\n")
+        print("| told, of another site | accuracy, all doses | accuracy, >= 1e6 | entropy / nats, >= 1e6 |")
+        print("|---|---|---|---|")
+        found["control"] = {}
+        for known in KNOWN:
+            answers = ask_simulated(control, source, groups=options.groups, turns=1, known=known, shuffled=True)
+            masks = dose_masks(answers)
+            whole, high = (figures(of(answers)[masks[n]], answers.label[masks[n]]) for n in ("all", ">= 1e6"))
+            found["control"][known] = {"all": whole, "high": high}
+            print(
+                f"| {known} | {whole['accuracy']:.2%} ± {whole['sd']:.2%} | {high['accuracy']:.2%} ± {high['sd']:.2%} "
+                f"| {high['entropy']:.4f} |"
+            )
 
     print("\n## What was held out of the training, all told\n")
     print("| cases | dose / e/Å² | patches | accuracy |\n|---|---|---|---|")

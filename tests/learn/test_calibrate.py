@@ -80,7 +80,7 @@ def test_asking_is_the_same_every_time_and_says_what_is_not_told(source):
     assert (one.state == STATES.index("several channels, calibrated")).all()
     assert len(one.label) == 128
     blind = ask_simulated(shipped, replace(source, channels=1), groups=2, known="image only")
-    assert (blind.state == STATES.index("one channel, partial")).all()
+    assert (blind.state == STATES.index("one channel, nothing")).all()
     assert len(blind.label) == 128
     without = ask_simulated(shipped, source, groups=2, known="uncalibrated", turns=2)
     assert (without.state == STATES.index("several channels, uncalibrated")).all()

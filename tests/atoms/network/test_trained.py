@@ -111,7 +111,7 @@ def test_a_file_that_changed_is_read_anew(shipped, tmp_path):
         (("dose",), 1, "one channel, uncalibrated"),
         (("pixel", "dose", "brightness"), 1, "one channel, uncalibrated"),
         (("energy",), 1, "one channel, partial"),
-        (KNOWABLE, 1, "one channel, partial"),
+        (KNOWABLE, 1, "one channel, nothing"),
         ((), 2, "several channels, calibrated"),
         (("brightness",), 3, "several channels, uncalibrated"),
         (("dopant", "dose"), 2, "several channels, partial"),

@@ -22,11 +22,11 @@ from micrographia.atoms.network.model import ContextNetwork
 from micrographia.errors import ReadError
 from micrographia.simulate.specimens.hosts import ROLES
 
-STATES: Final = (
-    *("one channel, calibrated", "one channel, uncalibrated", "one channel, partial"),
-    *("several channels, calibrated", "several channels, uncalibrated", "several channels, partial"),
+_KNOWLEDGE: Final = ("calibrated", "uncalibrated", "partial", "nothing")
+STATES: Final = tuple(
+    f"{channels}, {known}" for channels in ("one channel", "several channels") for known in _KNOWLEDGE
 )
-"""How much is known: everything; all but brightness, dose or pixel size; less. Each is calibrated for itself."""
+"""How much is known: everything; all but brightness, dose or pixel size; less; nothing. Each is calibrated for itself."""
 LEVELS: Final = 401
 """Quantiles that are kept of every distribution of scores."""
 _BATCH: Final = 2048
@@ -55,11 +55,11 @@ class TrainedNetwork:
     """
 
     network: ContextNetwork
-    temperature: Float32[np.ndarray, 6]
-    scores: Float32[np.ndarray, "6 8 401"]
+    temperature: Float32[np.ndarray, 8]
+    scores: Float32[np.ndarray, "8 8 401"]
     centre: Float32[np.ndarray, " feature"]
     whitener: Float32[np.ndarray, "feature feature"]
-    distances: Float32[np.ndarray, "6 401"]
+    distances: Float32[np.ndarray, "8 401"]
     record: Mapping[str, Any]
     sha256: str
 
@@ -93,9 +93,8 @@ def state_of(
         1 where a site has a channel, else 0.
     """
     scene = known[:, [KNOWABLE.index(name) for name in ("host", "dopant", "energy", "detector")]].all(axis=1)
-    state: Int[np.ndarray, " site"] = np.where(known.all(axis=1), 0, np.where(scene, 1, 2)) + 3 * (
-        present.sum(axis=1) > 1
-    )
+    kind = np.select([known.all(axis=1), scene, known.any(axis=1)], [0, 1, 2], default=3)
+    state: Int[np.ndarray, " site"] = kind + len(_KNOWLEDGE) * (present.sum(axis=1) > 1)
     return state
 
 

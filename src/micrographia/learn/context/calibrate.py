@@ -159,6 +159,7 @@ def calibrate(
     out: Path,
     *,
     groups: int = 480,
+    shuffled: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Measure a trained network on fresh simulations, and write it as it ships.
@@ -174,6 +175,8 @@ def calibrate(
         File to write.
     groups : int
         Groups of 64 patches for each of `STATES`.
+    shuffled : bool
+        Whether each site is told another one's context, as a control is in its training.
     progress : callable, optional
         Told how many states are done, and of how many.
     """
@@ -207,8 +210,9 @@ def calibrate(
                 realism=replace(source.realism, discrepancy=(0.0 if known == "calibrated" else 1.0,) * 2),
             ),
             groups=groups,
-            known={"calibrated": "all", "partial": "some"}.get(known, known),
+            known={"calibrated": "all", "partial": "some", "nothing": "image only"}.get(known, known),
             seed=n,
+            shuffled=shuffled,
         )
         keep = asked.state == n
         logs, label = asked.answers.log_posterior[keep], asked.label[keep]

@@ -82,7 +82,7 @@ def model_card(weights: Path) -> str:
         ),
         "",
         "Doses are log-uniform from 1e4 to 1e8 e/Å²; *uncalibrated* is all but pixel size, dose and brightness,",
-        "*partial* any part. By dose, beside the Bayes oracle, and on real scans: docs/benchmarks/context-network.md.",
+        "*partial* any part, *nothing* the image alone. By dose, beside the Bayes oracle, and on real scans: docs/benchmarks/context-network.md.",
         "",
         "## Limits",
         "",
