@@ -26,7 +26,7 @@ _KNOWLEDGE: Final = ("calibrated", "uncalibrated", "partial", "nothing")
 STATES: Final = tuple(
     f"{channels}, {known}" for channels in ("one channel", "several channels") for known in _KNOWLEDGE
 )
-"""How much is known: everything; all but brightness, dose or pixel size; less; nothing. Each is calibrated for itself."""
+"""How much is known: all; all but brightness, dose or pixel size; less; nothing. Each is calibrated for itself."""
 LEVELS: Final = 401
 """Quantiles that are kept of every distribution of scores."""
 _BATCH: Final = 2048
