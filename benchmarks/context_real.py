@@ -2,7 +2,8 @@
 
 The labels are semi-automatic. Sites are matched within 2 px, inside the labels' bounding box.
 
-Run:  MICROGRAPHIA_SAMPLES=../shared/data python benchmarks/context_real.py [--report DIR] [--only WORD]
+Run:  MICROGRAPHIA_SAMPLES=../shared/data python benchmarks/context_real.py [--report DIR] [--disputes FILE]
+      [--only WORD]
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from micrographia.atoms import PhysicsSettings, compare_sites, find_defects
-from micrographia.atoms.compare import read_labelled_sites
+from micrographia.atoms.compare import LabelledSites, read_labelled_sites
 from micrographia.context import Context
 from micrographia.findings import DefectFindings, SiteTable
 from micrographia.micrograph import Micrograph
@@ -115,9 +116,27 @@ def in_words(name: str, kind: str, found: DefectFindings) -> str:
     )
 
 
+def disputes(name: str, found: DefectFindings, reference: LabelledSites) -> list[tuple[object, ...]]:
+    """Return the sites whose label is not that of the reference, by either method."""
+    opinions = found.opinions
+    own = {"physics": opinions.physics, "network": opinions.network}
+    tables = {m: replace(found.sites, posterior=p / p.sum(axis=1, keepdims=True)) for m, p in own.items()}
+    rows = []
+    for row, label_row in compare_sites(found.sites, reference, tolerance_px=TOLERANCE_PX).pairs:
+        label = str(reference.label[label_row])
+        said = {m: (str(t.label[row]), float(t.posterior[row].max())) for m, t in tables.items()}
+        if any(s != label for s, _ in said.values()):
+            place = (round(float(found.sites.x_px[row]), 1), round(float(found.sites.y_px[row]), 1))
+            rows.append(
+                (name, *place, label, *(x if isinstance(x, str) else f"{x:.3f}" for s in said.values() for x in s))
+            )
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--report", type=Path, help="write the reports of the first variant of each scan here")
+    parser.add_argument("--disputes", type=Path, help="write the sites whose labels are disputed there, CSV")
     parser.add_argument("--only", default="", help="part of 'scan | variant'")
     options = parser.parse_args()
     root = Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data"))
@@ -125,7 +144,7 @@ def main() -> None:
         "| scan | context | method | accuracy | kappa | V_X P | R | F1 | M/X2 right | seconds |\n"
         "|---|---|---|---|---|---|---|---|---|---|"
     )
-    notes = []
+    notes, disputed = [], []
     for name, (scan, path) in scans(root).items():
         reference = read_labelled_sites(path)
         with path.open() as file:
@@ -154,9 +173,16 @@ def main() -> None:
                     flush=True,
                 )
             notes.append(in_words(name, kind, found))
+            if n == 0:
+                disputed += disputes(name, found, reference)
             if options.report and n == 0:
                 write_defects(found, options.report / name.replace(" ", "-"))
     print("\n" + "\n".join(notes))
+    if options.disputes:
+        with options.disputes.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("scan", "x_px", "y_px", "label", "physics", "p_physics", "network", "p_network"))
+            writer.writerows(disputed)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scans import HIGH, LOW, field, inside, measured, scan_of, told
+from scans import HIGH, LOW, PROBE, field, inside, measured, scan_of, told
 from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
@@ -17,7 +17,8 @@ from micrographia.context import Context
 from micrographia.errors import ContextError, InputError, StructureError
 from micrographia.findings import DefectFindings, SiteTable
 from micrographia.micrograph import Micrograph
-from micrographia.simulate import Specimen, host, hypotheses, monolayer
+from micrographia.simulate import Specimen, host, hypotheses, monolayer, simulate_scan
+from micrographia.simulate.scans.faults import ScanFaults
 
 BEAM = {"energy_kev": 80.0, "convergence_mrad": 30.0}
 VACANCIES = {"V_X": 0.06, "V_X2": 0.01}
@@ -279,6 +280,7 @@ def test_stages_are_told_and_settings_kept(pair: Micrograph) -> None:
         "lattice",
         "sites, metal at the first place",
         "sites, metal at the second place",
+        "scan lines",
         "network",
         "evidence",
     ]
@@ -291,6 +293,26 @@ def test_stages_are_told_and_settings_kept(pair: Micrograph) -> None:
     # Frames are fractions of the beam, so the gain is 1 and the noise's slope one electron of the dose.
     assert channel["gain_per_beam_fraction"] == pytest.approx(1.0, rel=0.02)
     assert channel["noise_slope"] == pytest.approx(1 / (DOSE * PIXEL_A**2), rel=0.1)
+
+
+def test_lines_that_slipped_are_told_and_measured() -> None:
+    pixel_A, jitter_A = 0.25, 0.06
+    scan = simulate_scan(
+        field(40, seed=3, fractions={"V_X": 0.04}, rotation_deg=11.0),
+        PROBE,
+        collection_mrad=(HIGH, LOW),
+        pixel_size_nm=pixel_A / 10,
+        source_sigma_nm=0.03,
+        dose_e_per_A2=1e6,
+        rng=np.random.default_rng(1),
+        faults=ScanFaults(row_jitter_A=jitter_A, seed=2),
+    )
+    findings = find_defects(told(scan))
+    slips_nm = findings.settings["network"]["line_slip_sd_nm"]
+    # What is slower than two lattice constants is the lattice's own phase; the rest is all but a few per cent.
+    assert slips_nm == pytest.approx([jitter_A / 10] * 2, rel=0.15)
+    sentence = remark(findings, "Scan lines slipped")
+    assert f"{slips_nm[0]:.4f} nm along x and {slips_nm[1]:.4f} nm along y" in sentence
 
 
 @pytest.fixture(scope="module")

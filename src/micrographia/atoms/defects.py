@@ -28,6 +28,8 @@ _DECISIVE_NATS: Final = 12.0
 """Log odds past which one way to lay the sublattices is taken for certain: 6 in a million against it."""
 _MISFIT_NATS: Final = -8.0
 """Log likelihood below which the best condition contradicts the mean unit cell: 4 standard deviations."""
+_SLIP_NM: Final = 0.003
+"""Line slips above this are remarked on: columns scatter by per cents then."""
 _LEAST_CERTAIN: Final = 20
 _DISAGREEMENTS_SHOWN: Final = 60
 
@@ -197,7 +199,7 @@ def find_defects(
         | ({} if asked is None else _resolved_network(asked, trained, pixel_size_nm)),
         remarks=(
             *_remarks(micrograph, context, material, best, log_odds, check, lattice, sites, options),
-            *([] if asked is None else _network_remarks(asked, log_odds)),
+            *([] if asked is None else _network_remarks(asked, log_odds, pixel_size_nm)),
         ),
         opinions=opinions,
     )
@@ -341,16 +343,23 @@ def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork, pixel_size
     }
 
 
-def _network_remarks(asked: NetworkOpinion, log_odds: float) -> list[str]:
-    """Say where the network contradicts physics about the scan as a whole."""
-    if asked.log_odds > 0:
-        return []
-    settled = "holds it for settled" if log_odds > _DECISIVE_NATS else "holds it for open"
-    return [
-        "The network lays the sublattices the other way round than physics: what physics calls metal, it calls "
-        f"chalcogen. Physics {settled}. Known detector angles, or a second detector, would settle it; until then, "
-        "trust neither."
-    ]
+def _network_remarks(asked: NetworkOpinion, log_odds: float, pixel_size_nm: float) -> list[str]:
+    """Say where the network contradicts physics about the scan as a whole, and what it was shown."""
+    remarks = []
+    if asked.log_odds < 0:
+        settled = "holds it for settled" if log_odds > _DECISIVE_NATS else "holds it for open"
+        remarks.append(
+            "The network lays the sublattices the other way round than physics: what physics calls metal, it calls "
+            f"chalcogen. Physics {settled}. Known detector angles, or a second detector, would settle it; until then, "
+            "trust neither."
+        )
+    x_nm, y_nm = (slip_px * pixel_size_nm for slip_px in asked.slip_sd_px)
+    if max(x_nm, y_nm) > _SLIP_NM:
+        remarks.append(
+            f"Scan lines slipped by {x_nm:.4f} nm along x and {y_nm:.4f} nm along y (standard deviations). The network "
+            "saw them put back in their places; physics and the figures show the scan as it is."
+        )
+    return remarks
 
 
 def _remarks(

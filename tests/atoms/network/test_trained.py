@@ -123,7 +123,7 @@ def test_the_state_of_knowledge(unknown, channels, state):
     assert STATES[int(state_of(known, present)[0])] == state
 
 
-def asked(shipped, count=SITES, channels=2, seed=0, **changes):
+def asked(shipped, count=SITES, channels=2, seed=0, apart=1.0, **changes):
     rng = np.random.default_rng(seed)
 
     def normal(*shape):
@@ -135,7 +135,12 @@ def asked(shipped, count=SITES, channels=2, seed=0, **changes):
         spread=np.ones((count, channels), np.float32),
         covered=np.ones(count, np.float32),
     )
-    told = Descriptors(shared=normal(SHARED), channel=normal(channels, PER_CHANNEL), brightness=normal(channels, 2))
+    # Contexts that differ by so much.
+    shared, channel, brightness = (
+        values[:1] + apart * (values - values[:1])
+        for values in (normal(SHARED), normal(channels, PER_CHANNEL), normal(channels, 2))
+    )
+    told = Descriptors(shared=shared, channel=channel, brightness=brightness)
     given = {
         "in_play": np.ones((count, len(ROLES)), dtype=bool),
         "state": states(count),
@@ -157,8 +162,8 @@ def test_answers_are_probabilities_of_the_labels_in_play(shipped):
 
 def test_the_temperature_of_its_state_cools_each_site(shipped):
     warm = replace(shipped, temperature=np.full(len(STATES), 1.0, np.float32))
-    of_states = np.array([0, 1, 2, 3, 4, 5, 0])
-    temperature = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.0], np.float32)
+    of_states = np.array([0, 1, 2, 4, 5, 7, 0])
+    temperature = np.array([0.5, 1.0, 1.5, 9.0, 2.0, 3.0, 9.0, 4.0], np.float32)
     found = asked(replace(shipped, temperature=temperature), state=of_states)
     plain = asked(warm, state=of_states)
     wanted = log_softmax(plain.log_posterior / temperature[of_states][:, None], axis=1)
@@ -173,6 +178,13 @@ def test_sites_are_asked_in_parts_and_answered_alike(shipped, monkeypatch):
     # Most products are in bfloat16, of 8 bits, and may be added up in another order.
     assert parts.log_posterior == pytest.approx(whole.log_posterior, abs=0.1)
     assert parts.distance == pytest.approx(whole.distance, rel=0.02)
+
+
+def test_sites_of_one_context_are_answered_like_sites_of_many(shipped):
+    # What is made once for all of a context, or for each site where contexts differ by next to nothing.
+    one, many = asked(shipped, apart=0.0), asked(shipped, apart=1e-6)
+    assert many.log_posterior == pytest.approx(one.log_posterior, abs=0.1)
+    assert many.distance == pytest.approx(one.distance, rel=0.02)
 
 
 def made_up(count, seed):

@@ -30,6 +30,8 @@ STATES: Final = tuple(
 LEVELS: Final = 401
 """Quantiles that are kept of every distribution of scores."""
 _BATCH: Final = 2048
+_COVERED: Final = 12
+"""Where `Descriptors.shared` says how much of a patch the scan covers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,18 +146,22 @@ def ask(
     distance = np.empty(count, dtype=np.float32)
     centre, whitener = torch.from_numpy(trained.centre), torch.from_numpy(trained.whitener)
     network = trained.network
+    contexts = (told.shared, told.channel, told.brightness, present)
+    # In a scan most sites share one context: what the network makes of it is made once.
+    typical = int(told.shared[:, _COVERED].argmax()) if count else 0
+    shared = np.all([(a == a[typical : typical + 1]).reshape(count, -1).all(axis=1) for a in contexts], axis=0)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for start in range(0, count, _BATCH):
-            part = slice(start, start + _BATCH)
-            found = network.features(
-                *(torch.from_numpy(a[part]) for a in (views, told.shared, told.channel, told.brightness, present))
-            ).float()
-            logits = network.label_logits(found, torch.from_numpy(in_play[part]))
-            cooled = logits / torch.from_numpy(trained.temperature[state[part]])[:, None]
-            log_posterior[part] = torch.log_softmax(cooled, dim=1).numpy()
-            with torch.autocast("cpu", enabled=False):
-                away = (torch.asinh(found) - centre) @ whitener
-            distance[part] = away.square().mean(dim=1).sqrt().numpy()
+        for alike, rows in ((True, np.nonzero(shared)[0]), (False, np.nonzero(~shared)[0])):
+            for start in range(0, rows.size, _BATCH):
+                part = rows[start : start + _BATCH]
+                context = (torch.from_numpy(a[part[:1] if alike else part]) for a in contexts)
+                found = network.features(torch.from_numpy(views[part]), *context).float()
+                logits = network.label_logits(found, torch.from_numpy(in_play[part]))
+                cooled = logits / torch.from_numpy(trained.temperature[state[part]])[:, None]
+                log_posterior[part] = torch.log_softmax(cooled, dim=1).numpy()
+                with torch.autocast("cpu", enabled=False):
+                    away = (torch.asinh(found) - centre) @ whitener
+                distance[part] = away.square().mean(dim=1).sqrt().numpy()
     return Answers(log_posterior=log_posterior, distance=distance)
 
 
