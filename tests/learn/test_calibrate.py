@@ -101,15 +101,15 @@ def test_what_is_calibrated_can_be_read_and_described(source, tmp_path):
     save_file(halves, raw, metadata={"record": json.dumps(record)})
     told = []
     out = calibrate(raw, source, tmp_path / "context.safetensors", groups=16, progress=lambda *n: told.append(n))
-    assert told == [(n + 1, 6) for n in range(6)]
+    assert told == [(n + 1, len(STATES)) for n in range(len(STATES))]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["context.safetensors", "trained.safetensors"]
     assert out.stat().st_size <= 5e6
     found = read_network(out)
-    assert found.scores.shape == (6, 8, LEVELS)
+    assert found.scores.shape == (len(STATES), 8, LEVELS)
     for name, values in found.network.state_dict().items():
         assert torch.equal(values, halves[name].float()), name
     # Whitened features of what they were measured on have unit variance: a typical site is at a distance of 1.
-    assert found.distances[:, LEVELS // 2] == pytest.approx(np.ones(6), abs=0.5)
+    assert found.distances[:, LEVELS // 2] == pytest.approx(np.ones(len(STATES)), abs=0.5)
     assert tuple(found.record["measured"]) == STATES
     for measured in found.record["measured"].values():
         # It knows nothing: as many labels as there are, and that is what it says.

@@ -162,7 +162,6 @@ def find_defects(
             lattice,
             best,
             host=material.formula,
-            dose_e_per_A2=context.dose_e_per_A2,
             options=options,
             prior=settings.prior,
             tell=tell,
@@ -338,7 +337,7 @@ def _resolved_network(asked: NetworkOpinion, trained: TrainedNetwork, pixel_size
             "contexts_drawn": DRAWS,
             "sublattice_log_odds_nats": round(asked.log_odds, 2),
             "estimated_fraction": [round(float(f), 6) for f in asked.fraction],
-            "line_slip_sd_nm": [round(slip_px * pixel_size_nm, 5) for slip_px in asked.slip_sd_px],
+            "line_slip_sd_nm": [round(slip_px * pixel_size_nm, 5) for slip_px in asked.slip_spread_px],
         }
     }
 
@@ -353,7 +352,7 @@ def _network_remarks(asked: NetworkOpinion, log_odds: float, pixel_size_nm: floa
             f"chalcogen. Physics {settled}. Known detector angles, or a second detector, would settle it; until then, "
             "trust neither."
         )
-    x_nm, y_nm = (slip_px * pixel_size_nm for slip_px in asked.slip_sd_px)
+    x_nm, y_nm = (slip_px * pixel_size_nm for slip_px in asked.slip_spread_px)
     if max(x_nm, y_nm) > _SLIP_NM:
         remarks.append(
             f"Scan lines slipped by {x_nm:.4f} nm along x and {y_nm:.4f} nm along y (standard deviations). The network "

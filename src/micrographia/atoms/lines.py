@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 from numba import njit
 from scipy.ndimage import gaussian_filter
+from scipy.optimize import minimize_scalar
 
 from micrographia.atoms.lattice import LEAST_STRENGTH, Lattice
 
@@ -20,11 +21,12 @@ _REACH: Final = 4.0
 """Longest reflections of the mean unit cell, over the first order."""
 _LONGEST_PER_PX: Final = 0.45
 """And the longest at all: those of half a cycle a pixel and more mean something else."""
-_ROUNDS: Final = 3
+_ROUNDS: Final = 4
 _REFITS: Final = 2
 _TAIL: Final = 2.5
 """Residuals of this many standard deviations count half: columns that are not as the others."""
-_START_SD_PX: Final = 0.5
+_LOG_VARIANCE: Final = (-18.0, 0.0)
+"""Slips are looked for from 0.0001 to 1 px, standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,8 @@ def steadied(
     -----
     The scan is taken as ``T(u + G s)``: the mean unit cell, a Fourier series in the lattice coordinates u, where a line
     slipped by s has its coordinates changed. Series and slips are fitted in turn, by Gauss-Newton steps, with weights
-    of a Cauchy distribution and a normal prior on the slips whose width is fitted too. What is taken off is the
-    difference of the series with and without the slips: noise stays what it was.
+    of a Cauchy distribution and a normal prior on the slips, of the width that makes the scan most probable. What is
+    taken off is the difference of the series with and without the slips: noise stays what it was.
 
     Compare L. Jones and P. D. Nellist, Microsc. Microanal. 19 (2013) 1050, doi:10.1017/S1431927613001402.
 
@@ -96,7 +98,7 @@ def steadied(
     down, across = np.gradient(light, axis=(1, 2))
     perfect = frames.astype(np.float64) - light
     perfect -= gaussian_filter(perfect, (0, 1.5 * lattice.a_px, 1.5 * lattice.a_px))
-    slip, variance = np.zeros((height, 2)), _START_SD_PX**2
+    slip = np.zeros((height, 2))
 
     def perfect_but_slipped(c: int) -> Float[np.ndarray, "height width"]:
         moved: Float[np.ndarray, "height width"] = perfect[c] - slip[:, [0]] * across[c] - slip[:, [1]] * down[c]
@@ -106,26 +108,32 @@ def steadied(
     series = [_coefficients(perfect_but_slipped(c), at, slip, every, index) for c in range(len(frames))]
     for n in range(_ROUNDS):
         turn = 2 * np.pi * slip @ g.T
-        matrix, vector = np.eye(2) / variance + np.zeros((height, 2, 2)), -slip / variance
+        # What the scan says of the slips: precision, and precision times mean.
+        precision, vector = np.zeros((height, 2, 2)), np.zeros((height, 2))
         for c in range(len(frames)):
             frame = perfect_but_slipped(c)
             for _ in range(_REFITS if n else 0):
-                cell, _, _ = _cell(at, turn, index, series[c], g)
-                weight, _ = _weights(frame - cell, shown)
-                series[c] = series[c] + _coefficients(frame - cell, at, turn, weight, index)
+                residual = frame - _cell(at, turn, index, series[c], g)[0]
+                series[c] = series[c] + _coefficients(residual, at, turn, _weights(residual, shown), index)
             cell, *slopes = _cell(at, turn, index, series[c], g)
-            weight, noise = _weights(frame - cell, shown)
+            residual = frame - cell
+            weight = _weights(residual, shown)
+            # The noise where it matters: columns are brighter than their surroundings, and noisier.
+            steep = weight * (slopes[0] ** 2 + slopes[1] ** 2)
+            variance = max(float(np.sum(weight * steep * residual**2) / max(np.sum(steep), 1e-30)), 1e-30)
             for i in range(2):
-                vector[:, i] += np.sum(weight * slopes[i] * (frame - cell), axis=1) / noise**2
+                vector[:, i] += np.sum(weight * slopes[i] * residual, axis=1) / variance
                 for j in range(2):
-                    matrix[:, i, j] += np.sum(weight * slopes[i] * slopes[j], axis=1) / noise**2
-        slip = slip + np.linalg.solve(matrix, vector[:, :, None])[:, :, 0]
-        covariance = np.linalg.inv(matrix)
-        variance = float(np.mean(slip**2) + np.mean(np.trace(covariance, axis1=1, axis2=2)) / 2)
+                    precision[:, i, j] += np.sum(weight * slopes[i] * slopes[j], axis=1) / variance
+        vector += np.einsum("hij,hj->hi", precision, slip)
+        covariance = np.linalg.inv(precision + np.eye(2) / _spread_px2(precision, vector))
+        slip = np.einsum("hij,hj->hi", covariance, vector)
     turn = 2 * np.pi * slip @ g.T
     steady = np.empty(frames.shape, dtype=np.float32)
     for c, frame in enumerate(frames):
         moved = _cell(at, turn, index, series[c], g)[0] - _cell(at, np.zeros_like(turn), index, series[c], g)[0]
+        # Where the lattice fades, so does what slips make of it.
+        moved = moved * np.where(shown, np.minimum(lattice.strength, 1.0), 0.0)
         steady[c] = frame - moved - slip[:, [0]] * across[c] - slip[:, [1]] * down[c]
     return SteadyScan(
         frames=steady, slip_px=slip, slip_sd_px=np.sqrt(np.stack([covariance[:, 0, 0], covariance[:, 1, 1]], axis=1))
@@ -145,10 +153,28 @@ def _reflections(g_per_px: Float[np.ndarray, "2 2"]) -> Int[np.ndarray, "reflect
 
 def _weights(
     residual: Float[np.ndarray, "height width"], shown: Bool[np.ndarray, "height width"]
-) -> tuple[Float[np.ndarray, "height width"], float]:
-    """Return the weight of each pixel, and the noise."""
+) -> Float[np.ndarray, "height width"]:
+    """Return the weight of each pixel."""
     noise = max(1.4826 * float(np.median(np.abs(residual[shown]))), 1e-30)
-    return shown / (1 + (residual / (_TAIL * noise)) ** 2), noise
+    weight: Float[np.ndarray, "height width"] = shown / (1 + (residual / (_TAIL * noise)) ** 2)
+    return weight
+
+
+def _spread_px2(precision: Float[np.ndarray, "height 2 2"], vector: Float[np.ndarray, "height 2"]) -> float:
+    """Return the variance of the slips under which what was measured is most probable [px²].
+
+    Along an eigenvector of its precision h, what is measured of a slip is normal with variance ``v + 1 / h``.
+    """
+    h, axes = np.linalg.eigh(precision)
+    projected = np.einsum("hji,hj->hi", axes, vector)
+    said = h > 1e-6 * max(float(h.max()), 1e-30)
+    h, squared = h[said], projected[said] ** 2
+
+    def cost(log_variance: float) -> float:
+        widened = 1 + h * np.exp(log_variance)
+        return float(np.sum(np.log(widened) + squared / (h * widened)))
+
+    return float(np.exp(minimize_scalar(cost, bounds=_LOG_VARIANCE, method="bounded").x))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

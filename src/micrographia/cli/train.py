@@ -15,13 +15,15 @@ train = typer.Typer(help="Train the networks that ship with the package, or othe
 app.add_typer(train, name="train")
 
 STEPS = 10_000
-CALIBRATION_SEED = 1000
+CALIBRATION_SEED = 1_000_000
 
 
 @train.command("context")
 def context(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, curve, weights and model card.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 10,000 take about an hour on two cores.")] = STEPS,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimiser steps; 10,000 take about an hour and a half on two cores.")
+    ] = STEPS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     everything: Annotated[
         bool, typer.Option("--everything", help="Hold no compound and no condition back for testing.")

@@ -22,6 +22,8 @@ KNOWABLE: Final = ("host", "dopant", "energy", "detector", "pixel", "dose", "bri
 """
 SHARED: Final = 20
 """Numbers about the whole site."""
+COVERED: Final = 12
+"""Which of them says how much of the patch the scan covers: that fraction less 1."""
 PER_CHANNEL: Final = 14
 """Numbers about one channel of it."""
 
@@ -108,7 +110,7 @@ def describe(
     shared[:, 9] = np.where(has["pixel"], (np.log(np.where(has["pixel"], pixel_A / pixel_per_a, 1)) - 1.2) / 0.05, 0)
     shared[:, 10] = np.where(has["dose"], np.log10(np.where(has["dose"], dose_e_per_A2, 1)) - 6, 0)
     shared[:, 11] = np.log(pixel_per_a) + 2.6
-    shared[:, 12] = patches.covered - 1
+    shared[:, COVERED] = patches.covered - 1
     shared[:, 13:20] = known
 
     scene = has["host"] & has["energy"] & has["detector"]

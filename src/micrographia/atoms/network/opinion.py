@@ -1,7 +1,5 @@
 """The network's opinion of a whole scan: every site asked under every context that may be the true one."""
 
-# ruff: noqa: N815 - units in field names
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -56,7 +54,7 @@ class NetworkOpinion:
         What each unknown quantity would be worth.
     fraction : float array (hypothesis,)
         Estimated fraction of its sublattice's sites.
-    slip_sd_px : (float, float)
+    slip_spread_px : (float, float)
         By how much the scan's lines had slipped along x and y before they were put back [px], a standard deviation.
     """
 
@@ -67,7 +65,7 @@ class NetworkOpinion:
     familiarity: Float[np.ndarray, " site"]
     information: tuple[Information, ...]
     fraction: Float[np.ndarray, " hypothesis"]
-    slip_sd_px: tuple[float, float]
+    slip_spread_px: tuple[float, float]
 
 
 def network_opinion(
@@ -77,7 +75,6 @@ def network_opinion(
     solution: Solution,
     *,
     host: str,
-    dose_e_per_A2: float | None,
     options: tuple[Hypothesis, ...],
     prior: Prior,
     tell: Callable[[str], None],
@@ -100,8 +97,6 @@ def network_opinion(
         Physics' solution: says where the sites are, and how probable each condition is.
     host : str
         Formula.
-    dose_e_per_A2 : float, optional
-        Dose [e/Å²].
     options : tuple of Hypothesis
         What may be at the sites.
     prior : Prior
@@ -115,7 +110,7 @@ def network_opinion(
     rng = np.random.default_rng(0)
     rows = solution.judged[solution.reported]
     on_metal = solution.on_metal[rows]
-    asker = _Asker(trained=trained, options=options, per_a=1 / lattice.a_px, dose_e_per_A2=dose_e_per_A2)
+    asker = _Asker(trained=trained, options=options, per_a=1 / lattice.a_px)
     unknown = unknown_quantities(solution)
     contexts = draw_contexts(solution, rng, DRAWS, host=host)
     parts = [
@@ -155,7 +150,7 @@ def network_opinion(
         familiarity=np.median(familiar, axis=0),
         information=information,
         fraction=fraction,
-        slip_sd_px=(float(steady.slip_px[:, 0].std()), float(steady.slip_px[:, 1].std())),
+        slip_spread_px=(float(steady.slip_px[:, 0].std()), float(steady.slip_px[:, 1].std())),
     )
 
 
@@ -284,7 +279,6 @@ class _Asker:
     trained: TrainedNetwork
     options: tuple[Hypothesis, ...]
     per_a: float
-    dose_e_per_A2: float | None
 
     def see(self, patches: CanonicalPatches) -> _Seen:
         return _Seen(patches=patches, views=see(self.trained, patches))
@@ -312,7 +306,7 @@ class _Asker:
                 known=knows,
                 pixel_per_a=np.full(sites, self.per_a),
                 pixel_A=np.ones(sites),
-                dose_e_per_A2=np.full(sites, self.dose_e_per_A2 or 1.0),
+                dose_e_per_A2=np.ones(sites),
             )
             in_play = np.zeros((sites, len(ROLES)), dtype=bool)
             in_play[:, shared + own] = True
@@ -330,10 +324,9 @@ class _Asker:
     def _knows(self, name: str, element: str | None) -> bool:
         if name == "dopant":
             return element is not None
-        if name == "dose":
-            return self.dose_e_per_A2 is not None
-        # Brightness in fractions of the beam is in no file; the pixel size follows from lattice and host.
-        return name not in ("brightness", "pixel")
+        # Brightness in fractions of the beam is in no file, and without it the dose says little that the noise does
+        # not; the pixel size follows from lattice and host.
+        return name not in ("brightness", "dose", "pixel")
 
 
 def _log_prior(

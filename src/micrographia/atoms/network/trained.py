@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from safetensors import SafetensorError, safe_open
 
 from micrographia.atoms.network.canonical import CanonicalPatches
-from micrographia.atoms.network.descriptors import KNOWABLE, Descriptors
+from micrographia.atoms.network.descriptors import COVERED, KNOWABLE, Descriptors
 from micrographia.atoms.network.model import ContextNetwork
 from micrographia.errors import ReadError
 from micrographia.simulate.specimens.hosts import ROLES
@@ -30,8 +30,6 @@ STATES: Final = tuple(
 LEVELS: Final = 401
 """Quantiles that are kept of every distribution of scores."""
 _BATCH: Final = 2048
-_COVERED: Final = 12
-"""Where `Descriptors.shared` says how much of a patch the scan covers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,8 +146,9 @@ def ask(
     network = trained.network
     contexts = (told.shared, told.channel, told.brightness, present)
     # In a scan most sites share one context: what the network makes of it is made once.
-    typical = int(told.shared[:, _COVERED].argmax()) if count else 0
-    shared = np.all([(a == a[typical : typical + 1]).reshape(count, -1).all(axis=1) for a in contexts], axis=0)
+    typical = told.shared[:, COVERED].argmax() if count else 0
+    same = [(a == a[typical : typical + 1]).all(axis=tuple(range(1, a.ndim))) for a in contexts]
+    shared = np.all(same, axis=0)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         for alike, rows in ((True, np.nonzero(shared)[0]), (False, np.nonzero(~shared)[0])):
             for start in range(0, rows.size, _BATCH):
@@ -266,6 +265,8 @@ def _read(path: Path, _modified: int) -> TrainedNetwork:
         kept = {
             name[12:]: values.float().numpy() for name, values in tensors.items() if name.startswith("calibration.")
         }
+        if tuple(record["measured"]) != STATES or len(kept["temperature"]) != len(STATES):
+            raise ValueError(f"calibrated for {', '.join(record['measured'])}; accepted is {', '.join(STATES)}")
         return TrainedNetwork(
             network=network.eval(), record=record, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), **kept
         )

@@ -30,7 +30,7 @@ from micrographia.atoms.network.trained import (
     state_of,
 )
 from micrographia.errors import InputError
-from micrographia.learn.context.sites import network_input
+from micrographia.learn.context.sites import network_input, realism_of
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.recipe import PatchRecipe
 from micrographia.simulate.specimens.hosts import ROLES
@@ -207,7 +207,7 @@ def calibrate(
             replace(
                 source,
                 channels=1 if channels == "one channel" else source.channels,
-                realism=replace(source.realism, discrepancy=(0.0 if known == "calibrated" else 1.0,) * 2),
+                realism=realism_of(source.realism, calibrated=known == "calibrated"),
             ),
             groups=groups,
             known={"calibrated": "all", "partial": "some", "nothing": "image only"}.get(known, known),

@@ -85,7 +85,7 @@ def model_card(weights: Path) -> str:
         "Doses are log-uniform from 1e4 to 1e8 e/Å²; *uncalibrated* is all but pixel size, dose and brightness,",
         "*partial* any part, *nothing* the image alone. By dose, beside the Bayes oracle, and on real scans:",
         "docs/benchmarks/context-network.md. Where brightness is not known, defects here differ from their simulation",
-        "as in the training, by up to 10 % of what sets them apart.",
+        "as in the training: by 2 to 10 % of what sets them apart from the pristine column, standard deviations.",
         "",
         "## Limits",
         "",

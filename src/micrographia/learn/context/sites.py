@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch.utils.data import IterableDataset
 
 from micrographia.atoms.network.canonical import canonical_patches
 from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
 from micrographia.errors import InputError
 from micrographia.simulate.datasets.stream import PatchStream
-from micrographia.simulate.patches.recipe import PatchRecipe, compound_of
+from micrographia.simulate.patches.recipe import PatchRecipe, Realism, compound_of
 from micrographia.simulate.specimens.catalogue import Catalogue, Compound
 from micrographia.simulate.specimens.catalogue import labels as labels_of
 from micrographia.simulate.specimens.hosts import PRISTINE, ROLES, host
@@ -157,6 +157,19 @@ class SiteStream(IterableDataset[dict[str, torch.Tensor]]):
         return found
 
 
+def realism_of(realism: Realism, *, calibrated: bool) -> Realism:
+    """Return what patches go through: where their brightness is not known, defects differ from their simulation.
+
+    Parameters
+    ----------
+    realism : Realism
+        All other effects.
+    calibrated : bool
+        Whether the brightness is known.
+    """
+    return replace(realism, discrepancy=(0.0, 0.0) if calibrated else (1.0, 1.0))
+
+
 def draw_known(count: int, rng: np.random.Generator, *, calibrated: bool) -> Bool[np.ndarray, "site 7"]:
     """Draw what is told of some sites' contexts.
 
@@ -227,7 +240,7 @@ def network_input(
     a_A = np.array([host(c.host).a_A for c in compounds])[which]
     x, y, right, down = places(of, a_A / of["pixel_A"], rng, misfit=misfit)
     patches = canonical_patches(of["image"], np.arange(len(which)), x, y, right, down)
-    said = rng.permutation(len(which)) if shuffled else np.arange(len(which))
+    said = _of_others(which, rng) if shuffled else np.arange(len(which))
     told = describe(
         conditions,
         which[said],
@@ -249,6 +262,18 @@ def network_input(
         "in_play": torch.from_numpy(occur),
         "label": torch.from_numpy(_ROLE_OF_LABEL[of["label"]]),
     }
+
+
+def _of_others(group: Int[np.ndarray, " site"], rng: np.random.Generator) -> Int[np.ndarray, " site"]:
+    """Return for each site one of another group, each once; groups are of one size."""
+    count = int(group.max()) + 1
+    if count == 1:
+        raise InputError("patches of one group share their context; give two groups or more to shuffle it")
+    ring = rng.permutation(count)
+    of = np.empty(len(group), dtype=np.int64)
+    for own, other in zip(ring, np.roll(ring, 1), strict=True):
+        of[group == own] = rng.permutation(np.nonzero(group == other)[0])
+    return of
 
 
 _ROLE_OF_LABEL: Final = np.array([ROLES.index(label) for label in PatchStream.labels])

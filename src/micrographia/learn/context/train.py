@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from micrographia.atoms.network.model import ContextNetwork
 from micrographia.errors import InputError, ReadError
 from micrographia.learn.context.card import provenance
-from micrographia.learn.context.sites import HeldOut, SiteStream
+from micrographia.learn.context.sites import HeldOut, SiteStream, realism_of
 from micrographia.simulate.datasets.stream import PatchStream
 from micrographia.simulate.patches.prior import ImagingPrior
 from micrographia.simulate.patches.recipe import PatchRecipe, Realism
@@ -157,10 +158,13 @@ def train_context(
     network = ContextNetwork()
     optimisers = _optimisers(network, settings.learning_rate)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    kept = catalogue if held_out is None else held_out.rest(catalogue)
+    sources = tuple(_source(kind, n, kept, library, settings.seed) for n, kind in enumerate(_KINDS))
     record = {
         "settings": asdict(replace(settings, workers=0, checkpoint_every=1)),
         "held_out": held_out and asdict(held_out),
         "shuffled": shuffled,
+        "patches_sha256": hashlib.sha256(json.dumps([s.settings() for s in sources]).encode()).hexdigest(),
     }
     made = provenance()
     checkpoint = out / CHECKPOINT
@@ -169,23 +173,12 @@ def train_context(
         out.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
     if checkpoint.is_file():
-        done = _resume(checkpoint, network, optimisers, average, record)
+        done, made = _resume(checkpoint, network, optimisers, average, record)
     network, *prepared = accelerator.prepare(network, *optimisers)
     average = {name: value.to(accelerator.device) for name, value in average.items()}
 
-    kept = catalogue if held_out is None else held_out.rest(catalogue)
     streams = []
-    for n, kind in enumerate(_KINDS):
-        source = PatchRecipe(
-            catalogue=kept,
-            library=library,
-            seed=settings.seed + 1 + n,
-            channels=kind.channels,
-            continuous=kind.continuous,
-            imaging=WIDE if kind.continuous else ImagingPrior(),
-            realism=replace(NOISY if kind.continuous else STEADIED, discrepancy=(0.0 if kind.calibrated else 1.0,) * 2),
-            every_label=True,
-        )
+    for kind, source in zip(_KINDS, sources, strict=True):
         patches = PatchStream(
             source,
             groups_per_batch=settings.groups // len(_KINDS),
@@ -196,7 +189,7 @@ def train_context(
         streams.append(
             SiteStream(
                 patches,
-                seed=settings.seed,
+                seed=source.seed,
                 views=settings.views,
                 calibrated=kind.calibrated,
                 held_out=held_out if kind.continuous else None,
@@ -239,7 +232,13 @@ def train_context(
                 progress(step + 1, settings.steps, curve.line())
             if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
                 curve.write()
-                _keep(checkpoint, accelerator.unwrap_model(network), prepared, average, {**record, "done": step + 1})
+                _keep(
+                    checkpoint,
+                    accelerator.unwrap_model(network),
+                    prepared,
+                    average,
+                    {**record, "made": made, "done": step + 1},
+                )
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         halves = {name: value.to("cpu", torch.float16).contiguous() for name, value in average.items()}
@@ -248,14 +247,28 @@ def train_context(
     return out / RAW
 
 
+def _source(kind: _Kind, number: int, catalogue: Catalogue, library: Path, seed: int) -> PatchRecipe:
+    """Return the patches of a quarter of the batch; no two quarters, or trainings of different seeds, share any."""
+    return PatchRecipe(
+        catalogue=catalogue,
+        library=library,
+        seed=len(_KINDS) * seed + number + 1,
+        channels=kind.channels,
+        continuous=kind.continuous,
+        imaging=WIDE if kind.continuous else ImagingPrior(),
+        realism=realism_of(NOISY if kind.continuous else STEADIED, calibrated=kind.calibrated),
+        every_label=True,
+    )
+
+
 def _optimisers(network: ContextNetwork, rate: float) -> tuple[torch.optim.Optimizer, ...]:
-    """Return Muon for the weights between layers, and AdamW for biases and the weights from which labels are read.
+    """Return Muon for matrices, and AdamW for biases and the weights from which labels are read.
 
     K. Jordan et al. (2024), https://kellerjordan.github.io/posts/muon; steps scaled as in arXiv 2502.16982.
     """
-    between = {id(p) for name, p in network.named_parameters() if p.ndim == 2 and not name.startswith("labels.")}
-    inner = [p for p in network.parameters() if id(p) in between]
-    rest = [p for p in network.parameters() if id(p) not in between]
+    matrices = {id(p) for name, p in network.named_parameters() if p.ndim == 2 and not name.startswith("labels.")}
+    inner = [p for p in network.parameters() if id(p) in matrices]
+    rest = [p for p in network.parameters() if id(p) not in matrices]
     return (
         torch.optim.Muon(inner, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=rate, weight_decay=0.01),
@@ -330,15 +343,15 @@ def _resume(
     optimisers: Sequence[torch.optim.Optimizer],
     average: dict[str, Tensor],
     record: dict[str, Any],
-) -> int:
-    """Take up what `_keep` wrote, and return how many steps were done."""
+) -> tuple[int, dict[str, str]]:
+    """Take up what `_keep` wrote, and return how many steps were done, and what began them."""
     try:
         with safe_open(path, framework="pt") as file:
             found = json.loads(file.metadata()["record"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except Exception as error:
         raise ReadError(f"{path} is no checkpoint ({error}); delete it to begin anew") from error
-    done = int(found.pop("done"))
+    done, made = int(found.pop("done")), found.pop("made", {})
     if found != json.loads(json.dumps(record)):
         raise InputError(
             f"{path.parent} holds the beginning of another training; accepted are the same settings, or another --out"
@@ -353,4 +366,4 @@ def _resume(
                 _, _, n, kind = name.split(".")
                 state.setdefault(int(n), {})[kind] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return done
+    return done, made
