@@ -48,8 +48,8 @@ LINES = {"put-back": STEADIED, "as-scanned": Realism(), "steady": replace(Realis
 def shuffled_control(folder: Path, library: Path, steps: int) -> TrainedNetwork:
     """Return a network of the same recipe, each of whose sites was told another one's context."""
     if not (folder / WEIGHTS).is_file():
-        catalogue, settings = HeldOut().rest(read_catalogue()), TrainSettings(steps=steps)
-        raw = train_context(read_catalogue(), library, folder, settings=settings, held_out=HeldOut(), shuffled=True)
+        catalogue, settings = read_catalogue(), TrainSettings(steps=steps)
+        raw = train_context(catalogue, library, folder, settings=settings, held_out=HeldOut(), shuffled=True)
         source = PatchRecipe(catalogue=catalogue, library=library, seed=1_000_000, channels=2, realism=STEADIED)
         calibrate(raw, source, folder / WEIGHTS, groups=160, shuffled=True)
     return read_network(folder / WEIGHTS)

@@ -69,8 +69,10 @@ def context(
             trained = train_context(entries, place, out, settings=settings, held_out=held_out, progress=tell)
         if not state.is_main_process:
             return
-        kept = entries if held_out is None else held_out.rest(entries)
-        source = PatchRecipe(catalogue=kept, library=place, seed=CALIBRATION_SEED + seed, channels=2, realism=STEADIED)
+        # Label sets promise something for all that the network will be asked about, not for what it was trained on.
+        source = PatchRecipe(
+            catalogue=entries, library=place, seed=CALIBRATION_SEED + seed, channels=2, realism=STEADIED
+        )
         with bar("calibration") as tell:
             calibrate(trained, source, out / WEIGHTS, groups=calibration, progress=tell)
     (out / "context.md").write_text(model_card(out / WEIGHTS), encoding="utf-8")

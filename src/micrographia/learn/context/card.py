@@ -72,7 +72,7 @@ def model_card(weights: Path) -> str:
         *_left_out(held_out),
         "- **Licence**: GPL-3.0-or-later, as the package",
         "",
-        "## Measured on fresh simulations of the catalogue",
+        "## Calibrated on fresh simulations of the whole catalogue",
         "",
         "| what is known | sites | accuracy | entropy / nats | calibration error | temperature |",
         "|---|---|---|---|---|---|",
