@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
-from numba import njit
+from numba import njit, prange
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize_scalar
 
@@ -195,12 +195,13 @@ def _coefficients(
     index: Int[np.ndarray, "reflection 2"],
 ) -> Complex[np.ndarray, " reflection"]:
     """Return the Fourier coefficients of an image in lattice coordinates, its lines' coordinates turned."""
-    total: Complex[np.ndarray, " reflection"] = np.zeros(len(index), dtype=np.complex128)
-    _add_up(image, phase_rad, turn_rad, weight, index, int(np.abs(index).max()), total)
-    return total / max(float(weight.sum()), 1.0)
+    of_row = np.zeros((len(image), len(index)), dtype=np.complex128)
+    _add_up(image, phase_rad, turn_rad, weight, index, int(np.abs(index).max()), of_row)
+    total: Complex[np.ndarray, " reflection"] = of_row.sum(axis=0) / max(float(weight.sum()), 1.0)
+    return total
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, parallel=True)  # type: ignore[untyped-decorator]
 def _add_up(
     image: Float[np.ndarray, "height width"],
     phase_rad: Float[np.ndarray, "2 height width"],
@@ -208,11 +209,11 @@ def _add_up(
     weight: Float[np.ndarray, "height width"],
     index: Int[np.ndarray, "reflection 2"],
     highest: int,
-    total: Complex[np.ndarray, " reflection"],
+    of_row: Complex[np.ndarray, "height reflection"],
 ) -> None:
     height, width = image.shape
-    first, second = np.empty((2, 2 * highest + 1), dtype=np.complex64)
-    for row in range(height):
+    for row in prange(height):
+        first, second = np.empty(2 * highest + 1, dtype=np.complex64), np.empty(2 * highest + 1, dtype=np.complex64)
         for column in range(width):
             value = np.float32(weight[row, column] * image[row, column])
             if value == 0.0:
@@ -220,7 +221,7 @@ def _add_up(
             _powers(-phase_rad[0, row, column] - turn_rad[row, 0], highest, first)
             _powers(-phase_rad[1, row, column] - turn_rad[row, 1], highest, second)
             for r in range(index.shape[0]):
-                total[r] += value * (first[highest + index[r, 0]] * second[highest + index[r, 1]])
+                of_row[row, r] += value * (first[highest + index[r, 0]] * second[highest + index[r, 1]])
 
 
 def _cell(
@@ -237,7 +238,7 @@ def _cell(
     return out
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, parallel=True)  # type: ignore[untyped-decorator]
 def _evaluate(
     phase_rad: Float[np.ndarray, "2 height width"],
     turn_rad: Float[np.ndarray, "height 2"],
@@ -248,8 +249,8 @@ def _evaluate(
     out: Float[np.ndarray, "3 height width"],
 ) -> None:
     _, height, width = out.shape
-    first, second = np.empty((2, 2 * highest + 1), dtype=np.complex64)
-    for row in range(height):
+    for row in prange(height):
+        first, second = np.empty(2 * highest + 1, dtype=np.complex64), np.empty(2 * highest + 1, dtype=np.complex64)
         for column in range(width):
             _powers(phase_rad[0, row, column] + turn_rad[row, 0], highest, first)
             _powers(phase_rad[1, row, column] + turn_rad[row, 1], highest, second)

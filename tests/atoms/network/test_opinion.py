@@ -130,7 +130,10 @@ def uncertain(solved):
 
 
 def worth(solution, name, at, runs=60):
-    return [_worth(name, solution, "WSe2", at, np.random.default_rng(n)) for n in range(runs)]
+    def of_all(contexts):
+        return np.array([at(context) for context in contexts])
+
+    return [_worth(name, solution, "WSe2", of_all, np.random.default_rng(n)) for n in range(runs)]
 
 
 def by_energy(conditions):
@@ -172,9 +175,9 @@ def test_what_decides_nothing_is_worth_nothing_beside_what_does(uncertain):
 def test_draws_of_a_group_share_the_value_that_is_supposed_known(uncertain):
     asked = []
 
-    def at(conditions):
-        asked.append(value_of(conditions, "collection_mrad[0]"))
-        return np.array([[1.0]])
+    def at(contexts):
+        asked.extend(value_of(conditions, "collection_mrad[0]") for conditions in contexts)
+        return np.ones((len(contexts), 1, 1))
 
     _worth("collection_mrad[0]", uncertain, "WSe2", at, np.random.default_rng(0))
     groups = np.array([ANGLES.index(value) for value in asked]).reshape(6, 4)

@@ -115,7 +115,7 @@ def network_opinion(
     contexts = draw_contexts(solution, rng, DRAWS, host=host)
     parts = [
         [
-            asker.ask(asker.see(laid), context)
+            asker.ask(asker.see(laid), (context,))
             for laid, context in zip(_laid(steady.frames, solution, part), contexts, strict=True)
         ]
         for part in np.array_split(rows, -(-rows.size // _PART))
@@ -134,10 +134,9 @@ def network_opinion(
         log_prior = _log_prior(fraction, on_metal[doubtful], options)
         seen, members = asker.see(next(_laid(steady.frames, solution, rows[doubtful]))), _members(options)
 
-        def at(context: Conditions) -> Float[np.ndarray, "some label"]:
-            answer: Float[np.ndarray, "some label"] = (
-                softmax(asker.ask(seen, context).log_likelihood + log_prior, axis=1) @ members
-            )
+        def at(contexts: tuple[Conditions, ...]) -> Float[np.ndarray, "context some label"]:
+            log = asker.ask(seen, contexts).log_likelihood.reshape(len(contexts), doubtful.size, -1)
+            answer: Float[np.ndarray, "context some label"] = softmax(log + log_prior, axis=2) @ members
             return answer
 
         worth = [_worth(name, solution, host, at, rng) for name in unknown]
@@ -283,10 +282,15 @@ class _Asker:
     def see(self, patches: CanonicalPatches) -> _Seen:
         return _Seen(patches=patches, views=see(self.trained, patches))
 
-    def ask(self, seen: _Seen, context: Conditions) -> _Told:
-        """Ask about sites under one context: once for each substituent."""
-        patches = seen.patches
-        sites = len(patches.image)
+    def ask(self, seen: _Seen, contexts: tuple[Conditions, ...]) -> _Told:
+        """Ask about all sites under the first context, then all under the next ...: once for each substituent."""
+        at = np.tile(np.arange(len(seen.views)), len(contexts))
+        patches, views = seen.patches, seen.views
+        if len(contexts) > 1:
+            names = ("image", "mean", "spread", "covered")
+            patches = CanonicalPatches(**{name: getattr(patches, name)[at] for name in names})
+            views = views[at]
+        which, sites = np.repeat(np.arange(len(contexts)), len(seen.views)), at.size
         log_likelihood = np.zeros((sites, len(self.options)))
         fit, familiar = np.zeros((sites, len(self.options))), []
         common = [i for i, o in enumerate(self.options) if o.element is None]
@@ -300,8 +304,8 @@ class _Asker:
             knows = np.tile(known, (sites, 1))
             state = state_of(knows, here)
             told = describe(
-                (replace(context, dopant=element),),
-                np.zeros(sites, dtype=np.int64),
+                tuple(replace(context, dopant=element) for context in contexts),
+                which,
                 patches,
                 known=knows,
                 pixel_per_a=np.full(sites, self.per_a),
@@ -310,7 +314,7 @@ class _Asker:
             )
             in_play = np.zeros((sites, len(ROLES)), dtype=bool)
             in_play[:, shared + own] = True
-            answers = ask(self.trained, seen.views, told, in_play=in_play, state=state, present=here)
+            answers = ask(self.trained, views, told, in_play=in_play, state=state, present=here)
             p = p_values(self.trained, answers.log_posterior, state)
             relative = answers.log_posterior - logsumexp(answers.log_posterior[:, shared], axis=1, keepdims=True)
             # What the substituent does not concern is the mean over all of them.
@@ -344,17 +348,14 @@ def _worth(
     name: str,
     solution: Solution,
     host: str,
-    at: Callable[[Conditions], Float[np.ndarray, "some label"]],
+    at: Callable[[tuple[Conditions, ...]], Float[np.ndarray, "context some label"]],
     rng: np.random.Generator,
 ) -> Information:
     """Return by how much the mean entropy is expected to fall once a quantity is known."""
     values = [value_of(c, name) for c in draw_contexts(solution, rng, _VALUES, host=host)]
-    answers = np.array(
-        [
-            [at(c) for c in draw_contexts(solution, rng, _COMPLETIONS, host=host, fixed={name: value})]
-            for value in values
-        ]
-    )
+    drawn = [draw_contexts(solution, rng, _COMPLETIONS, host=host, fixed={name: value}) for value in values]
+    answers = at(tuple(context for completions in drawn for context in completions))
+    answers = answers.reshape(len(values), _COMPLETIONS, *answers.shape[1:])
     known = np.array([_entropy_of_mean(group) for group in answers])
     flat = answers.reshape(-1, *answers.shape[2:])
     entropy_nats = float(entr(flat.mean(axis=0)).sum(axis=-1).mean())
