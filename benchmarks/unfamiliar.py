@@ -18,10 +18,12 @@ import torch
 from PIL import Image
 from scipy.stats import rankdata
 
+from micrographia.atoms.defects import LEAST_FAMILIARITY
 from micrographia.atoms.network.canonical import canonical_patches
 from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
 from micrographia.atoms.network.trained import ask, read_network, see, state_of
 from micrographia.learn.context.calibrate import ask_simulated
+from micrographia.learn.context.train import STEADIED
 from micrographia.simulate.columns.column import Column, Probe
 from micrographia.simulate.patches.recipe import PatchRecipe
 from micrographia.simulate.scans.scan import simulate_scan
@@ -170,7 +172,7 @@ def main() -> None:
     torch.set_num_threads(2)
     trained, catalogue = read_network(options.weights), read_catalogue()
     root = Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data"))
-    source = PatchRecipe(catalogue=catalogue, library=options.library, seed=SEED)
+    source = PatchRecipe(catalogue=catalogue, library=options.library, seed=SEED, realism=STEADIED)
     rng = np.random.default_rng(SEED)
     conditions = tuple(
         Conditions(
@@ -179,11 +181,13 @@ def main() -> None:
         )
         for case in rng.permutation(np.array(catalogue.cases, dtype=object))[: options.scans]
     )  # fmt: skip
-    print("| strangers | known | sites | AUROC | flagged at 1 in 1000 |\n|---|---|---|---|---|")
+    print("| strangers | known | sites | AUROC | flagged at 1 in 400 |\n|---|---|---|---|---|")
     for state in ("uncalibrated", "all"):
         familiar = ask_simulated(trained, source, groups=96, known=state)
         known = np.array([name not in ("pixel", "dose", "brightness") or state == "all" for name in KNOWABLE])
-        limit = np.interp(0.999, np.linspace(0, 1, trained.distances.shape[1]), trained.distances[familiar.state[0]])
+        limit = np.interp(
+            1 - LEAST_FAMILIARITY, np.linspace(0, 1, trained.distances.shape[1]), trained.distances[familiar.state[0]]
+        )
         for kind in ("graphene", "nanoparticles", "not STEM"):
             if kind == "not STEM":
                 if state == "all" or not root.is_dir():  # no fraction of the beam there

@@ -39,7 +39,7 @@ DEFAULT_METHOD: Final[Method] = "physics"
 """The method that won on held-out data; decision 9."""
 COVERAGE: Final = 0.99
 """Fraction of sites whose label set holds the true label."""
-LEAST_FAMILIARITY: Final = 0.001
+LEAST_FAMILIARITY: Final = 0.0025
 """A site more unlike simulated ones than all but this fraction of them is flagged."""
 
 

@@ -20,9 +20,11 @@ from micrographia.atoms.network.trained import (
     LEVELS,
     STATES,
     TrainedNetwork,
+    _unpacked,
     ask,
     familiarity,
     p_values,
+    packed,
     quantiles,
     read_network,
     see,
@@ -185,6 +187,24 @@ def test_sites_of_one_context_are_answered_like_sites_of_many(shipped):
     one, many = asked(shipped, apart=0.0), asked(shipped, apart=1e-6)
     assert many.log_posterior == pytest.approx(one.log_posterior, abs=0.1)
     assert many.distance == pytest.approx(one.distance, rel=0.02)
+
+
+def test_the_distance_is_that_of_mahalanobis_in_the_sites_state(shipped):
+    # Two states whose features spread by 1 and by 2: the same site is half as far in the second.
+    features = shipped.centre.shape[1]
+    whitener = np.zeros((len(STATES), features, features), np.float32)
+    whitener[0], whitener[1] = np.eye(features), np.eye(features) / 2
+    plain = replace(shipped, centre=np.zeros((len(STATES), features), np.float32), whitener=whitener)
+    one, other = (asked(plain, state=np.full(SITES, k)).distance for k in (0, 1))
+    assert other == pytest.approx(one / 2, rel=1e-5)
+    mixed = asked(plain, state=np.arange(SITES) % 2).distance
+    assert mixed == pytest.approx(np.where(np.arange(SITES) % 2, other, one), rel=1e-5)
+
+
+def test_a_whitener_survives_packing():
+    lower = np.tril(np.random.default_rng(0).normal(size=(2, 5, 5))).astype(np.float32)
+    assert packed(lower).shape == (2, 15)
+    assert np.array_equal(_unpacked(packed(lower), 5), lower)
 
 
 def made_up(count, seed):

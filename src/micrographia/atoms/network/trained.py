@@ -30,6 +30,7 @@ STATES: Final = tuple(
 LEVELS: Final = 401
 """Quantiles that are kept of every distribution of scores."""
 _BATCH: Final = 2048
+_SQUASH: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +45,8 @@ class TrainedNetwork:
         Divides the logits.
     scores : float array (state, role, 401)
         Quantiles of -log p of the true label over sites of that label, ascending.
-    centre, whitener : float array (feature,), float array (feature, feature)
-        Mean of the features, and what makes their covariance the identity.
+    centre, whitener : float array (state, feature), float array (state, feature, feature)
+        Mean of the `squashed` features in each state, and what makes their covariance the identity; lower triangular.
     distances : float array (state, 401)
         Quantiles of the distance of the features from their mean, ascending.
     record : mapping
@@ -57,8 +58,8 @@ class TrainedNetwork:
     network: ContextNetwork
     temperature: Float32[np.ndarray, 8]
     scores: Float32[np.ndarray, "8 8 401"]
-    centre: Float32[np.ndarray, " feature"]
-    whitener: Float32[np.ndarray, "feature feature"]
+    centre: Float32[np.ndarray, "8 feature"]
+    whitener: Float32[np.ndarray, "8 feature feature"]
     distances: Float32[np.ndarray, "8 401"]
     record: Mapping[str, Any]
     sha256: str
@@ -96,6 +97,11 @@ def state_of(
     kind = np.select([known.all(axis=1), scene, known.any(axis=1)], [0, 1, 2], default=3)
     state: Int[np.ndarray, " site"] = kind + len(_KNOWLEDGE) * (present.sum(axis=1) > 1)
     return state
+
+
+def squashed(features: torch.Tensor) -> torch.Tensor:
+    """Return features by whose spread strangers are told: near to zero as they are, large ones by their logarithm."""
+    return torch.asinh(_SQUASH * features)
 
 
 def see(trained: TrainedNetwork, patches: CanonicalPatches) -> Float32[np.ndarray, "site channel view"]:
@@ -143,6 +149,7 @@ def ask(
     log_posterior = np.empty((count, len(ROLES)), dtype=np.float32)
     distance = np.empty(count, dtype=np.float32)
     centre, whitener = torch.from_numpy(trained.centre), torch.from_numpy(trained.whitener)
+    kinds = np.unique(state)
     network = trained.network
     contexts = (told.shared, told.channel, told.brightness, present)
     # In a scan most sites share one context: what the network makes of it is made once.
@@ -159,8 +166,10 @@ def ask(
                 cooled = logits / torch.from_numpy(trained.temperature[state[part]])[:, None]
                 log_posterior[part] = torch.log_softmax(cooled, dim=1).numpy()
                 with torch.autocast("cpu", enabled=False):
-                    away = (torch.asinh(found) - centre) @ whitener
-                distance[part] = away.square().mean(dim=1).sqrt().numpy()
+                    for kind in kinds:
+                        own = state[part] == kind
+                        away = (squashed(found[own]) - centre[kind]) @ whitener[kind].T
+                        distance[part[own]] = away.square().mean(dim=1).sqrt().numpy()
     return Answers(log_posterior=log_posterior, distance=distance)
 
 
@@ -209,6 +218,20 @@ def familiarity(
     for s in np.unique(state):
         found[state == s] = _share_above(trained.distances[s], distance[state == s])
     return found
+
+
+def packed(lower: Float32[np.ndarray, "state feature feature"]) -> Float32[np.ndarray, "state entry"]:
+    """Return the entries of lower triangular matrices, row by row, as they are kept on disk."""
+    entries: Float32[np.ndarray, "state entry"] = np.ascontiguousarray(lower[:, *np.tril_indices(lower.shape[1])])
+    return entries
+
+
+def _unpacked(
+    entries: Float32[np.ndarray, "state entry"], features: int
+) -> Float32[np.ndarray, "state feature feature"]:
+    lower = np.zeros((len(entries), features, features), dtype=np.float32)
+    lower[:, *np.tril_indices(features)] = entries
+    return lower
 
 
 def _share_above(
@@ -265,6 +288,7 @@ def _read(path: Path, _modified: int) -> TrainedNetwork:
         kept = {
             name[12:]: values.float().numpy() for name, values in tensors.items() if name.startswith("calibration.")
         }
+        kept["whitener"] = _unpacked(kept["whitener"], kept["centre"].shape[1])
         if tuple(record["measured"]) != STATES or len(kept["temperature"]) != len(STATES):
             raise ValueError(f"calibrated for {', '.join(record['measured'])}; accepted is {', '.join(STATES)}")
         return TrainedNetwork(

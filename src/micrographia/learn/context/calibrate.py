@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
@@ -25,8 +25,10 @@ from micrographia.atoms.network.trained import (
     Answers,
     TrainedNetwork,
     ask,
+    packed,
     quantiles,
     see,
+    squashed,
     state_of,
 )
 from micrographia.errors import InputError
@@ -45,6 +47,7 @@ KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kinds of knowledge that are measured."""
 _BATCH_GROUPS: Final = 16
+_FAMILIAR_GROUPS: Final = 160
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,11 +112,7 @@ def ask_simulated(
     for batch in stream:
         rng = np.random.default_rng([seed, int(batch["batch"])])
         count, channels = batch["image"].shape[:2]
-        told = np.tile([name in KNOWN.get(known, ()) for name in KNOWABLE], (count, 1))
-        if known == "some":
-            told = rng.random(told.shape) < 0.5
-            told[:, KNOWABLE.index("brightness")] = False
-            told[:, KNOWABLE.index("dopant")] &= told[:, KNOWABLE.index("host")]
+        told = _told(count, known, rng)
         present = np.ones((count, channels), dtype=np.float32)
         state = state_of(told, present)
         logs, distance = [], []
@@ -190,30 +189,24 @@ def calibrate(
         network=network.eval(),
         temperature=np.ones(len(STATES), np.float32),
         scores=np.zeros((len(STATES), len(ROLES), LEVELS), np.float32),
-        centre=np.zeros(features, np.float32),
-        whitener=np.eye(features, dtype=np.float32),
+        centre=np.zeros((len(STATES), features), np.float32),
+        whitener=np.tile(np.eye(features, dtype=np.float32), (len(STATES), 1, 1)),
         distances=np.zeros((len(STATES), LEVELS), np.float32),
         record=record,
         sha256="",
     )
-    centre, whitener = _familiar(raw, source)
-    raw = replace(raw, centre=centre, whitener=whitener)
     temperature, scores, distances, measured = [], [], [], {}
     for n, state in enumerate(STATES):
         channels, _, known = state.partition(", ")
-        asked = ask_simulated(
-            raw,
-            # Alone, a channel may have a probe that no other condition of the catalogue shares.
-            replace(
-                source,
-                channels=1 if channels == "one channel" else source.channels,
-                realism=realism_of(source.realism, calibrated=known == "calibrated"),
-            ),
-            groups=groups,
-            known={"calibrated": "all", "partial": "some", "nothing": "image only"}.get(known, known),
-            seed=n,
-            shuffled=shuffled,
+        # Alone, a channel may have a probe that no other condition of the catalogue shares.
+        of_state = replace(
+            source,
+            channels=1 if channels == "one channel" else source.channels,
+            realism=realism_of(source.realism, calibrated=known == "calibrated"),
         )
+        told = {"calibrated": "all", "partial": "some", "nothing": "image only"}.get(known, known)
+        raw.centre[n], raw.whitener[n] = _familiar(raw, replace(of_state, seed=source.seed + 1), told)
+        asked = ask_simulated(raw, of_state, groups=groups, known=told, seed=n, shuffled=shuffled)
         keep = asked.state == n
         logs, label = asked.answers.log_posterior[keep], asked.label[keep]
         temperature.append(fitted_temperature(logs, label))
@@ -240,8 +233,8 @@ def calibrate(
     found = {
         "temperature": np.array(temperature, np.float32),
         "scores": np.array(scores, np.float32),
-        "centre": centre,
-        "whitener": whitener,
+        "centre": raw.centre,
+        "whitener": packed(raw.whitener),
         "distances": np.array(distances, np.float32),
     }
     ships = {f"network.{name}": values for name, values in tensors.items()}
@@ -305,27 +298,33 @@ def fitted_temperature(logs: Float[np.ndarray, "site 8"], label: Int[np.ndarray,
     return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
 
 
-def _familiar(
-    raw: TrainedNetwork, source: PatchRecipe
-) -> tuple[Float32[np.ndarray, " feature"], Float32[np.ndarray, "feature feature"]]:
-    """Return the mean of the features over simulated sites, and what makes their covariance the identity."""
-    collected = []
-    stream = PatchStream(replace(source, seed=source.seed + 1), groups=160, groups_per_batch=_BATCH_GROUPS)
-    for n, batch in enumerate(stream):
-        rng = np.random.default_rng([99, n])
-        count = len(batch["label"])
-        told = rng.random((count, len(KNOWABLE))) < rng.random((count, 1))
-        told[rng.random(count) < 0.4] = True
+def _told(count: int, known: str, rng: np.random.Generator) -> Bool[np.ndarray, "site 7"]:
+    """Return what is told of sites of which so much is known."""
+    told = np.tile([name in KNOWN.get(known, ()) for name in KNOWABLE], (count, 1))
+    if known == "some":
+        told = rng.random(told.shape) < 0.5
+        told[:, KNOWABLE.index("brightness")] = False
         told[:, KNOWABLE.index("dopant")] &= told[:, KNOWABLE.index("host")]
-        found = network_input(batch, source, told, rng, misfit=True)
-        with torch.inference_mode():
+    return told
+
+
+def _familiar(
+    raw: TrainedNetwork, source: PatchRecipe, known: str
+) -> tuple[Float32[np.ndarray, " feature"], Float32[np.ndarray, "feature feature"]]:
+    """Return the mean of the squashed features over simulated sites, and what makes their covariance the identity."""
+    collected = []
+    for n, batch in enumerate(PatchStream(source, groups=_FAMILIAR_GROUPS, groups_per_batch=_BATCH_GROUPS)):
+        rng = np.random.default_rng([99, n])
+        found = network_input(batch, source, _told(len(batch["label"]), known, rng), rng, misfit=True)
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             features = raw.network.features(
                 raw.network.see(found["image"]),
                 *(found[name] for name in ("shared", "channel", "brightness", "present")),
             )
-        collected.append(torch.asinh(features).numpy())
-    all_features = np.concatenate(collected).astype(np.float64)
-    centre = all_features.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(all_features.T))
-    whitener = vectors / np.sqrt(np.maximum(values, 1e-4 * values.max()))
-    return centre.astype(np.float32), whitener.astype(np.float32)
+        collected.append(squashed(features.float()).numpy())
+    whole = np.concatenate(collected).astype(np.float64)
+    covariance = np.cov(whole.T)
+    # No feature is so sure that a stranger may be told by its thousandth part alone.
+    covariance += 1e-3 * np.linalg.eigvalsh(covariance)[-1] * np.eye(len(covariance))
+    whitener = np.linalg.inv(np.linalg.cholesky(covariance))
+    return whole.mean(axis=0).astype(np.float32), whitener.astype(np.float32)
