@@ -44,7 +44,8 @@ bench: setup
 	$(BIN)/python benchmarks/throughput.py --prior-library bench-library
 	$(BIN)/python benchmarks/dataset_run.py --out bench-dataset
 	$(BIN)/python benchmarks/oracle.py
-	$(BIN)/python benchmarks/context_network.py --library bench-library
+	$(BIN)/python benchmarks/context_network.py --library bench-library --control bench-control
+	$(BIN)/python benchmarks/scan_lines.py
 	$(BIN)/python benchmarks/context_real.py
 	$(BIN)/python benchmarks/unfamiliar.py --library bench-library
 
