@@ -50,4 +50,4 @@ bench: setup
 	$(BIN)/python benchmarks/unfamiliar.py --library bench-library
 
 clean:
-	rm -rf $(VENV) demo-out bench-library bench-dataset
+	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset
