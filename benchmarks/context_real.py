@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,20 +100,22 @@ def shown(score: float | None) -> str:
     return "–" if score is None else f"{score:.3f}"
 
 
-def in_words(name: str, kind: str, found: DefectFindings) -> str:
-    """Say what the table does not show: disputes, flags, label sets, worth of knowing more, remarks."""
+def in_words(name: str, kind: str, found: DefectFindings, stages: list[tuple[str, float]]) -> str:
+    """Say what the table does not show: disputes, flags, label sets, worth of knowing more, speed, remarks."""
     opinions = found.opinions
     odds = found.settings["network"]["sublattice_log_odds_nats"]
     worth = "; ".join(
         f"{i.name} worth {i.reduction_nats:.4f} ± {i.reduction_sd_nats:.4f} of {i.entropy_nats:.4f} nats"
         for i in opinions.information
     )
+    took_s = {stage: end - start for (stage, start), (_, end) in pairwise(stages)}
+    speed = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in took_s.items())
     remarks = [r for r in found.remarks if any(word in r for word in ("conflict", "fits", "settled", "lays"))]
     return (
         f"- {name}, {kind}: {len(opinions.disagreements)} of {len(found.sites)} sites in dispute; "
         f"{opinions.unfamiliar.mean():.2%} unfamiliar; {(opinions.label_set.sum(axis=1) == 1).mean():.1%} with one "
-        f"label in their set; the network's odds for the sublattices {odds:+.0f} nats; {worth}"
-        + "".join(f"\n  - {r}" for r in remarks)
+        f"label in their set; the network's odds for the sublattices {odds:+.0f} nats; {worth}; "
+        f"{speed}: network {len(found.sites) / took_s['network']:.0f} sites/s" + "".join(f"\n  - {r}" for r in remarks)
     )
 
 
@@ -155,8 +158,15 @@ def main() -> None:
             if options.only not in f"{name} | {kind}":
                 continue
             start = time.perf_counter()
-            found = find_defects(told, method="network", settings=settings)
+            stages: list[tuple[str, float]] = []
+            found = find_defects(
+                told,
+                method="network",
+                settings=settings,
+                progress=lambda stage, stages=stages: stages.append((stage, time.perf_counter())),
+            )
             seconds = time.perf_counter() - start
+            stages.append(("end", start + seconds))
             opinions = found.opinions
             near = cKDTree(np.stack([found.sites.x_px, found.sites.y_px], axis=1)).query(xy)[1]
             is_metal = np.isin(found.sites.labels, ["M", "D_M", "V_M"])
@@ -172,7 +182,7 @@ def main() -> None:
                     f"| {side.mean():.4f} | {seconds:.1f} |",
                     flush=True,
                 )
-            notes.append(in_words(name, kind, found))
+            notes.append(in_words(name, kind, found, stages))
             if n == 0:
                 disputed += disputes(name, found, reference)
             if options.report and n == 0:

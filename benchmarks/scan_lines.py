@@ -27,9 +27,8 @@ from scipy.special import log_softmax
 from micrographia.atoms.decide import Prior
 from micrographia.atoms.lattice import find_lattice
 from micrographia.atoms.lines import steadied
-from micrographia.atoms.network.canonical import canonical_patches
 from micrographia.atoms.network.descriptors import KNOWABLE, Conditions, describe
-from micrographia.atoms.network.opinion import arms
+from micrographia.atoms.network.opinion import orientations
 from micrographia.atoms.network.trained import ask, read_network, see, state_of
 from micrographia.atoms.physics import Solution, defect_light, solve
 from micrographia.atoms.reflections import measure_reflections
@@ -53,19 +52,9 @@ DOSES = ((1e4, 1e6), (1e6, 1e8))
 def asked(weights: Path | None, solution: Solution, frames: np.ndarray, of: dict, a_px: float) -> np.ndarray:
     """Return the network's labels of all reported sites, everything told: positions in ROLES."""
     trained, rows = read_network(weights), solution.judged[solution.reported]
-    right, down = arms(solution, rows)
     known = np.ones((rows.size, len(KNOWABLE)), dtype=bool)
     logs = []
-    for turn in range(6):
-        patches = canonical_patches(
-            *(frames[None].astype(np.float32), np.zeros(rows.size, dtype=np.int64)),
-            *(
-                solution.x_px[rows],
-                solution.y_px[rows],
-                right[:, turn % 3],
-                (1 if turn < 3 else -1) * down[:, turn % 3],
-            ),
-        )
+    for patches in orientations(frames, solution, rows):
         told = describe(
             (of["conditions"],), np.zeros(rows.size, dtype=np.int64), patches, known=known,
             pixel_per_a=np.full(rows.size, 1 / a_px), pixel_A=np.full(rows.size, of["pixel_A"]),

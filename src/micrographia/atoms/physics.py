@@ -245,13 +245,8 @@ def rendered(
     occupation = np.zeros((solution.x_px.size, len(options)))
     occupation[np.arange(solution.x_px.size), index_of_pristine(solution.on_metal, options)] = solution.shown
     occupation[solution.judged] = np.eye(len(options))[solution.decision.posterior.argmax(axis=1)]
-    scale = solution.relative_scale
-    frames = [
-        fit.background
-        + fit.gain * render(model, solution.x_px, solution.y_px, occupation * scale[:, c, None], shape[1:])
-        for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
-    ]
-    return np.array(frames, dtype=np.float32)
+    background = np.array([fit.background for fit in solution.fits])
+    return np.asarray(background + _light(solution, occupation, shape), dtype=np.float32)
 
 
 def defect_light(
@@ -268,18 +263,20 @@ def defect_light(
     shape : (int, int, int)
         Channels, height and width [px].
     """
-    judged = solution.judged
-    beyond = solution.decision.posterior.copy()
-    beyond[np.arange(judged.size), index_of_pristine(solution.on_metal[judged], options)] -= 1
-    light = [
-        fit.gain
-        * render(
-            model,
-            solution.x_px[judged],
-            solution.y_px[judged],
-            beyond * solution.relative_scale[judged, c, None],
-            shape[1:],
-        )
-        for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
-    ]
-    return np.array(light)
+    beyond = np.zeros((solution.x_px.size, len(options)))
+    beyond[solution.judged] = solution.decision.posterior
+    beyond[solution.judged, index_of_pristine(solution.on_metal, options)[solution.judged]] -= 1
+    return _light(solution, beyond, shape)
+
+
+def _light(
+    solution: Solution, occupation: Float[np.ndarray, "site hypothesis"], shape: tuple[int, int, int]
+) -> Float[np.ndarray, "channel height width"]:
+    """Return the light of columns that occupy the sites by such parts, in the file's units."""
+    scale = solution.relative_scale
+    return np.array(
+        [
+            fit.gain * render(model, solution.x_px, solution.y_px, occupation * scale[:, c, None], shape[1:])
+            for c, (model, fit) in enumerate(zip(solution.models, solution.fits, strict=True))
+        ]
+    )

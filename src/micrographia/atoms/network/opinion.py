@@ -116,7 +116,7 @@ def network_opinion(
     parts = [
         [
             asker.ask(asker.see(laid), (context,))
-            for laid, context in zip(_laid(steady.frames, solution, part), contexts, strict=True)
+            for laid, context in zip(orientations(steady.frames, solution, part), contexts, strict=True)
         ]
         for part in np.array_split(rows, -(-rows.size // _PART))
     ]
@@ -132,7 +132,7 @@ def network_opinion(
         tell("what more context would be worth")
         doubtful = np.argsort(-entr(posterior).sum(axis=1), kind="stable")[:_DOUBTFUL]
         log_prior = _log_prior(fraction, on_metal[doubtful], options)
-        seen, members = asker.see(next(_laid(steady.frames, solution, rows[doubtful]))), _members(options)
+        seen, members = asker.see(next(orientations(steady.frames, solution, rows[doubtful]))), _members(options)
 
         def at(contexts: tuple[Conditions, ...]) -> Float[np.ndarray, "context some label"]:
             log = asker.ask(seen, contexts).log_likelihood.reshape(len(contexts), doubtful.size, -1)
@@ -153,10 +153,25 @@ def network_opinion(
     )
 
 
-def _laid(
+def orientations(
     frames: Float[np.ndarray, "channel height width"], solution: Solution, rows: Int[np.ndarray, " site"]
 ) -> Iterator[CanonicalPatches]:
-    """Yield sites' patches, laid in each of the `ORIENTATIONS` in turn."""
+    """Yield sites' patches, laid in each of the `ORIENTATIONS` in turn.
+
+    Parameters
+    ----------
+    frames : float array (channel, height, width)
+        The scan, its lines put back.
+    solution : Solution
+        Says where the sites are.
+    rows : int array (site,)
+        Which of its sites.
+
+    Yields
+    ------
+    CanonicalPatches
+        Each neighbour to the right in turn, upright and mirrored.
+    """
     scan = np.ascontiguousarray(frames[None], dtype=np.float32)
     x_px, y_px = solution.x_px[rows], solution.y_px[rows]
     right, down = arms(solution, rows)
