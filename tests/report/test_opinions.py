@@ -185,6 +185,24 @@ def test_a_reader_is_warned_when_more_than_a_fiftieth_of_the_sites_is_unfamiliar
     assert f"{fiftieth + 1} of {len(findings.sites)} sites" in source
 
 
+def test_a_familiarity_is_shown_finer_than_the_limit_that_flags_it(findings: DefectFindings) -> None:
+    made = with_opinions(findings)
+    assert made.opinions is not None
+    familiar = made.opinions.familiarity.copy()
+    first, second = made.opinions.disagreements[:2]
+    familiar[[first, second]] = 0.0012, 0.0031
+    words = words_of(
+        section_of(
+            dataclasses.replace(
+                made, opinions=dataclasses.replace(made.opinions, familiarity=familiar, least_familiarity=0.0025)
+            )
+        )
+    )
+    assert "0.12 % unfamiliar" in words
+    assert "0.31 % unfamiliar" not in words
+    assert "0.31 %" in words
+
+
 def test_what_would_help_is_said_in_order_with_its_uncertainty(both: DefectFindings) -> None:
     words = words_of(section_of(both))
     # 0.523 - 0.311 = 0.212, to the digits of 0.024

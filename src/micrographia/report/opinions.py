@@ -104,7 +104,7 @@ def _row(
         f'<tr data-site="{site}"><td><button class="jump" type="button">{site}</button></td>'
         f'<td class="n">{sites.x_px[site]:.1f}, {sites.y_px[site]:.1f}</td>{answers}'
         f'<td class="label">{_set_words(held)}</td>'
-        f'<td class="n">{probability(float(opinions.familiarity[site]))}{flag}</td><td>{pictures}</td></tr>'
+        f'<td class="n">{_percent(round(float(opinions.familiarity[site]), 4))}{flag}</td><td>{pictures}</td></tr>'
     )
 
 
