@@ -56,9 +56,9 @@ def asked(weights: Path | None, solution: Solution, frames: np.ndarray, of: dict
     logs = []
     for patches in orientations(frames, solution, rows):
         told = describe(
-            (of["conditions"],), np.zeros(rows.size, dtype=np.int64), patches, known=known,
-            pixel_per_a=np.full(rows.size, 1 / a_px), pixel_A=np.full(rows.size, of["pixel_A"]),
-            dose_e_per_A2=np.full(rows.size, of["dose"]),
+            (of["conditions"],), np.zeros(rows.size, dtype=np.int64), covered=patches.covered, mean=patches.mean,
+            spread=patches.spread, known=known, pixel_per_a=np.full(rows.size, 1 / a_px),
+            pixel_A=np.full(rows.size, of["pixel_A"]), dose_e_per_A2=np.full(rows.size, of["dose"]),
         )  # fmt: skip
         present = np.ones((rows.size, 1), dtype=np.float32)
         in_play = np.tile(np.isin(ROLES, of["labels"]), (rows.size, 1))

@@ -143,7 +143,8 @@ def distances(trained, scenes, known: np.ndarray) -> np.ndarray:
         )
         knows = np.tile(known, (count, 1))
         told = describe(
-            (condition,), np.zeros(count, dtype=np.int64), patches, known=knows, pixel_per_a=np.full(count, 1 / a_px),
+            (condition,), np.zeros(count, dtype=np.int64), covered=patches.covered, mean=patches.mean,
+            spread=patches.spread, known=knows, pixel_per_a=np.full(count, 1 / a_px),
             pixel_A=np.full(count, pixel_A), dose_e_per_A2=np.full(count, dose),
         )  # fmt: skip
         play = np.isin(ROLES, labels(Compound(host=condition.host, dopant=condition.dopant)))

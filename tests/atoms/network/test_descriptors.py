@@ -35,10 +35,13 @@ def patches(channels=2, gain=1.0) -> CanonicalPatches:
 
 
 def described(conditions=TOLD, known=EVERYTHING, *, seen=None, pixel_A=PIXEL_A, dose=DOSE) -> Descriptors:
+    seen = seen or patches(len(conditions.collection_mrad))
     return describe(
         (conditions,),
         np.array([0]),
-        seen or patches(len(conditions.collection_mrad)),
+        covered=seen.covered,
+        mean=seen.mean,
+        spread=seen.spread,
         known=np.array([[name in known for name in KNOWABLE]]),
         pixel_per_a=np.array([PIXEL_A / 3.19]),
         pixel_A=np.array([pixel_A]),
@@ -161,7 +164,7 @@ def test_each_site_has_its_own_context():
     both = describe(
         (TOLD, OTHER),
         np.array([1, 0, 1]),
-        CanonicalPatches(**{k: np.repeat(v, 3, axis=0) for k, v in vars(patches()).items()}),
+        **{name: np.repeat(getattr(patches(), name), 3, axis=0) for name in ("covered", "mean", "spread")},
         known=np.ones((3, 7), dtype=bool),
         pixel_per_a=np.full(3, PIXEL_A / host("MoS2").a_A),
         pixel_A=np.full(3, PIXEL_A),

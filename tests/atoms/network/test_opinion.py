@@ -8,7 +8,8 @@ from scipy.stats import binom
 
 from micrographia.atoms.decide import Prior
 from micrographia.atoms.network.contexts import value_of
-from micrographia.atoms.network.opinion import _worth, arms, concentrated
+from micrographia.atoms.network.opinion import _Asker, _worth, arms, concentrated
+from micrographia.atoms.network.trained import read_network
 from micrographia.simulate import host, hypotheses
 
 OPTIONS = hypotheses(host("WSe2"))
@@ -118,6 +119,25 @@ def test_the_wrong_way_round_explains_a_scan_less_well():
     _, _, wrong = concentrated(log_likelihood, ~on_metal, OPTIONS, Prior())
     # M_X2 may stand for a metal on the wrong sublattice, so that the gain is the pairs' most of all.
     assert right - wrong > 200
+
+
+@pytest.mark.parametrize(
+    ("named", "of_metal", "of_pair"),
+    [
+        (("Ti", "S", "Te"), ("Ti",), ("S", "Te")),
+        (("S", "Te"), ("S",), ("S", "Te")),  # some substituent has to be thought of: the network knows no pure host
+        (("Ti", "V"), ("Ti", "V"), ("Ti",)),
+        ((), (), ()),
+    ],
+)
+def test_substituents_are_asked_about_where_they_can_be(named, of_metal, of_pair):
+    options = hypotheses(host("WSe2"), named, impurities=())
+    asker = _Asker(trained=read_network(), options=options, per_a=0.1)
+    found = asker.elements_on(np.array([True, False, True]))
+    assert found.shape == (3, len(named))
+    elements = np.array([options[i].element for i in asker.elements], dtype=object)
+    for asked, wanted in zip(found, (of_metal, of_pair, of_metal), strict=True):
+        assert tuple(elements[asked]) == wanted
 
 
 ENERGIES, ANGLES = (60.0, 200.0), ((50.0, 120.0), (76.0, 200.0))

@@ -10,7 +10,7 @@ import numpy as np
 from ase.data import atomic_numbers
 from jaxtyping import Bool, Float, Float32
 
-from micrographia.atoms.network.canonical import STEPS, CanonicalPatches
+from micrographia.atoms.network.canonical import STEPS
 from micrographia.atoms.network.scattering import cross_section_A2
 from micrographia.context import Angles
 from micrographia.simulate.specimens.hosts import CHALCOGENS, host
@@ -71,8 +71,10 @@ class Descriptors:
 def describe(
     conditions: tuple[Conditions, ...],
     which: np.ndarray,
-    patches: CanonicalPatches,
     *,
+    covered: Float[np.ndarray, " site"],
+    mean: Float[np.ndarray, "site channel"],
+    spread: Float[np.ndarray, "site channel"],
     known: Bool[np.ndarray, "site 7"],
     pixel_per_a: Float[np.ndarray, " site"],
     pixel_A: Float[np.ndarray, " site"],
@@ -86,8 +88,8 @@ def describe(
         The contexts that occur, all of the same number of channels.
     which : int array (site,)
         Which of them each site has.
-    patches : CanonicalPatches
-        The sites' patches.
+    covered, mean, spread : float array (site,), float array (site, channel)
+        Of the sites' `CanonicalPatches`.
     known : bool array (site, 7)
         Which of `KNOWABLE` is known. What is not known may hold any number; it is not looked at.
     pixel_per_a : float array (site,)
@@ -95,7 +97,7 @@ def describe(
     pixel_A, dose_e_per_A2 : float array (site,)
         Pixel size [Å] and dose [e/Å²].
     """
-    sites, channels = len(which), patches.mean.shape[1]
+    sites, channels = mean.shape
     has = {name: known[:, n] for n, name in enumerate(KNOWABLE)}
     table = [_of(c) for c in conditions]
     of_shared = np.array([t[0] for t in table])[which]
@@ -110,22 +112,22 @@ def describe(
     shared[:, 9] = np.where(has["pixel"], (np.log(np.where(has["pixel"], pixel_A / pixel_per_a, 1)) - 1.2) / 0.05, 0)
     shared[:, 10] = np.where(has["dose"], np.log10(np.where(has["dose"], dose_e_per_A2, 1)) - 6, 0)
     shared[:, 11] = np.log(pixel_per_a) + 2.6
-    shared[:, COVERED] = patches.covered - 1
+    shared[:, COVERED] = covered - 1
     shared[:, 13:20] = known
 
     scene = has["host"] & has["energy"] & has["detector"]
     bright = has["brightness"][:, None]
     expected = of_channel[:, :, 8] / cell_A2[:, None]
-    relative = np.stack([patches.spread, patches.mean - expected], axis=2) / expected[:, :, None]
+    relative = np.stack([spread, mean - expected], axis=2) / expected[:, :, None]
     brightness = np.where((scene & has["brightness"])[:, None, None], relative, 0).astype(np.float32)
 
     channel = np.zeros((sites, channels, PER_CHANNEL), dtype=np.float32)
     channel[:, :, 0:2] = of_channel[:, :, 0:2] * has["detector"][:, None, None]
     channel[:, :, 2:6] = of_channel[:, :, 2:6] * scene[:, None, None]
     channel[:, :, 6:8] = of_channel[:, :, 6:8] * (scene & has["dopant"])[:, None, None]
-    mean = np.maximum(patches.mean, 1e-6)
+    mean = np.maximum(mean, 1e-6)
     channel[:, :, 8] = np.where(bright, np.log(mean) + 3, 0)
-    channel[:, :, 9] = np.where(bright, np.log(np.maximum(patches.spread, 1e-6) / mean), 0)
+    channel[:, :, 9] = np.where(bright, np.log(np.maximum(spread, 1e-6) / mean), 0)
     # How many electrons a canonical pixel has: what there is of noise.
     counted = (has["brightness"] & has["dose"] & has["host"])[:, None]
     area_A2 = cell_A2[:, None] * 2 / np.sqrt(3) / STEPS**2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,9 @@ _DOUBTFUL: Final = 128
 """Sites on which the worth of knowing more is measured."""
 _VALUES, _COMPLETIONS = 6, 4
 _ROUNDS: Final = 200
+_TELLING: Final = 512
+"""Sites that tell which sublattice is the metal's."""
+_DECISIVE_NATS: Final = 20.0
 _PART: Final = 8192
 """Sites whose patches are held at once."""
 
@@ -113,13 +117,22 @@ def network_opinion(
     asker = _Asker(trained=trained, options=options, per_a=1 / lattice.a_px)
     unknown = unknown_quantities(solution)
     contexts = draw_contexts(solution, rng, DRAWS, host=host)
-    parts = [
-        [
-            asker.ask(asker.see(laid), (context,))
-            for laid, context in zip(orientations(steady.frames, solution, part), contexts, strict=True)
-        ]
-        for part in np.array_split(rows, -(-rows.size // _PART))
-    ]
+
+    def about(
+        some: Int[np.ndarray, " some"], asked: Bool[np.ndarray, "some element"], ways: int = ORIENTATIONS
+    ) -> list[_Told]:
+        laid = islice(orientations(steady.frames, solution, rows[some]), ways)
+        return [asker.ask(asker.see(p), (context,), asked) for p, context in zip(laid, contexts, strict=False)]
+
+    # Substituents are asked about on the sublattice where they can be; which one that is, some sites tell.
+    some = np.arange(0, rows.size, -(-rows.size // _TELLING))
+    (first,) = about(some, np.ones((some.size, len(asker.elements)), dtype=bool), ways=1)
+    odds = (
+        concentrated(first.log_likelihood, on_metal[some], options, prior)[2]
+        - concentrated(first.log_likelihood, ~on_metal[some], options, prior)[2]
+    )
+    asked = asker.elements_on(on_metal if odds > 0 else ~on_metal) | bool(abs(odds) < _DECISIVE_NATS)
+    parts = [about(part, asked[part]) for part in np.array_split(np.arange(rows.size), -(-rows.size // _PART))]
     log_likelihood, fit, familiar = (
         np.concatenate([[getattr(t, name) for t in part] for part in parts], axis=1)
         for name in ("log_likelihood", "p_values", "familiarity")
@@ -135,7 +148,8 @@ def network_opinion(
         seen, members = asker.see(next(orientations(steady.frames, solution, rows[doubtful]))), _members(options)
 
         def at(contexts: tuple[Conditions, ...]) -> Float[np.ndarray, "context some label"]:
-            log = asker.ask(seen, contexts).log_likelihood.reshape(len(contexts), doubtful.size, -1)
+            log = asker.ask(seen, contexts, asked[doubtful]).log_likelihood
+            log = log.reshape(len(contexts), doubtful.size, -1)
             answer: Float[np.ndarray, "context some label"] = softmax(log + log_prior, axis=2) @ members
             return answer
 
@@ -297,48 +311,64 @@ class _Asker:
     def see(self, patches: CanonicalPatches) -> _Seen:
         return _Seen(patches=patches, views=see(self.trained, patches))
 
-    def ask(self, seen: _Seen, contexts: tuple[Conditions, ...]) -> _Told:
-        """Ask about all sites under the first context, then all under the next ...: once for each substituent."""
+    @property
+    def elements(self) -> list[int]:
+        """Hypotheses that are about a substituent."""
+        return [i for i, o in enumerate(self.options) if o.element is not None]
+
+    def elements_on(self, metal: Bool[np.ndarray, " site"]) -> Bool[np.ndarray, "site element"]:
+        """Return which substituents may be at each site; where none may, one is thought of nonetheless."""
+        side = np.array([SUBLATTICE[self.options[i].label] == "M" for i in self.elements], dtype=bool)
+        here: Bool[np.ndarray, "site element"] = metal[:, None] == side
+        if side.size:
+            here[:, 0] |= ~here.any(axis=1)
+        return here
+
+    def ask(self, seen: _Seen, contexts: tuple[Conditions, ...], asked: Bool[np.ndarray, "site element"]) -> _Told:
+        """Ask about all sites under the first context, then all under the next ...: once for each substituent asked."""
         at = np.tile(np.arange(len(seen.views)), len(contexts))
-        patches, views = seen.patches, seen.views
-        if len(contexts) > 1:
-            names = ("image", "mean", "spread", "covered")
-            patches = CanonicalPatches(**{name: getattr(patches, name)[at] for name in names})
-            views = views[at]
-        which, sites = np.repeat(np.arange(len(contexts)), len(seen.views)), at.size
-        log_likelihood = np.zeros((sites, len(self.options)))
-        fit, familiar = np.zeros((sites, len(self.options))), []
+        which = np.repeat(np.arange(len(contexts)), len(seen.views))
+        log_likelihood = np.full((at.size, len(self.options)), -np.inf)
+        fit, familiar = np.zeros((at.size, len(self.options))), np.zeros(at.size)
         common = [i for i, o in enumerate(self.options) if o.element is None]
         shared = [ROLES.index(self.options[i].label) for i in common]
-        elements = [i for i, o in enumerate(self.options) if o.element is not None]
-        for n, i in enumerate(elements or [-1]):
-            element = self.options[i].element if elements else None
-            own = [ROLES.index(self.options[i].label)] if elements else []
-            known = np.array([self._knows(name, element) for name in KNOWABLE])
-            here = np.ones(patches.mean.shape, dtype=np.float32)
-            knows = np.tile(known, (sites, 1))
-            state = state_of(knows, here)
+        log_likelihood[:, common] = 0
+        times = np.zeros(at.size)
+        for n, i in enumerate(self.elements or [-1]):
+            rows = np.nonzero(asked[at, n])[0] if self.elements else np.arange(at.size)
+            if not rows.size:
+                continue
+            element = self.options[i].element if self.elements else None
+            own = [ROLES.index(self.options[i].label)] if self.elements else []
+            sites = at[rows]
+            known = np.tile([self._knows(name, element) for name in KNOWABLE], (rows.size, 1))
+            here = np.ones((rows.size, seen.views.shape[1]), dtype=np.float32)
+            state = state_of(known, here)
             told = describe(
                 tuple(replace(context, dopant=element) for context in contexts),
-                which,
-                patches,
-                known=knows,
-                pixel_per_a=np.full(sites, self.per_a),
-                pixel_A=np.ones(sites),
-                dose_e_per_A2=np.ones(sites),
+                which[rows],
+                covered=seen.patches.covered[sites],
+                mean=seen.patches.mean[sites],
+                spread=seen.patches.spread[sites],
+                known=known,
+                pixel_per_a=np.full(rows.size, self.per_a),
+                pixel_A=np.ones(rows.size),
+                dose_e_per_A2=np.ones(rows.size),
             )
-            in_play = np.zeros((sites, len(ROLES)), dtype=bool)
+            in_play = np.zeros((rows.size, len(ROLES)), dtype=bool)
             in_play[:, shared + own] = True
-            answers = ask(self.trained, views, told, in_play=in_play, state=state, present=here)
+            answers = ask(self.trained, seen.views[sites], told, in_play=in_play, state=state, present=here)
             p = p_values(self.trained, answers.log_posterior, state)
             relative = answers.log_posterior - logsumexp(answers.log_posterior[:, shared], axis=1, keepdims=True)
-            # What the substituent does not concern is the mean over all of them.
-            log_likelihood[:, common] += (relative[:, shared] - log_likelihood[:, common]) / (n + 1)
-            fit[:, common] = np.maximum(fit[:, common], p[:, shared])
-            if elements:
-                log_likelihood[:, i], fit[:, i] = relative[:, own[0]], p[:, own[0]]
-            familiar.append(familiarity(self.trained, answers.distance, state))
-        return _Told(log_likelihood=log_likelihood, p_values=fit, familiarity=np.max(familiar, axis=0))
+            # What the substituent does not concern is the mean over all that were asked about.
+            times[rows] += 1
+            block = np.ix_(rows, np.array(common))
+            log_likelihood[block] += (relative[:, shared] - log_likelihood[block]) / times[rows, None]
+            fit[block] = np.maximum(fit[block], p[:, shared])
+            if self.elements:
+                log_likelihood[rows, i], fit[rows, i] = relative[:, own[0]], p[:, own[0]]
+            familiar[rows] = np.maximum(familiar[rows], familiarity(self.trained, answers.distance, state))
+        return _Told(log_likelihood=log_likelihood, p_values=fit, familiarity=familiar)
 
     def _knows(self, name: str, element: str | None) -> bool:
         if name == "dopant":

@@ -244,7 +244,9 @@ def network_input(
     told = describe(
         conditions,
         which[said],
-        patches,
+        covered=patches.covered,
+        mean=patches.mean,
+        spread=patches.spread,
         known=known,
         pixel_per_a=of["pixel_A"] / a_A,
         pixel_A=of["pixel_A"][said],
