@@ -1,8 +1,11 @@
 import json
 from importlib.resources import files
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 
 @pytest.fixture
@@ -106,3 +109,27 @@ def test_real_file(run, samples):
     assert record["context"]["energy_kev"] == {"value": 80.0, "unit": "keV", "origin": "file"}
     assert record["context"]["probe_current_pa"] == {"value": None, "unit": "pA", "origin": None}
     assert "probe current is recorded as 0 nA: not believed, left unknown" in record["notes"]
+
+
+def test_a_bar_burnt_into_a_picture_is_read_unless_it_is_told_not_to(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(60, 200, (256, 512)).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 16)
+    draw.rectangle([0, 220, 511, 255], fill=255)
+    draw.line([20, 250, 120, 250], fill=0)
+    draw.text((24, 224), "200 nm", fill=0, font=font)
+    draw.text((220, 224), "EHT = 5.00 kV", fill=0, font=font)
+    image.save(tmp_path / "picture.png")
+    code, out, err = run("info", tmp_path / "picture.png", "--json")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    assert record["image"]["height"] == 220
+    assert record["pixel_size"] == {"value": 2.0, "unit": "nm", "origin": "info bar"}
+    assert record["context"]["energy_kev"] == {"value": 5.0, "unit": "keV", "origin": "info bar"}
+    assert record["notes"] == [
+        "info bar: read, and cut off from row 220 on",
+        "info bar: a scale of 200 nm in 100 ± 1 px",
+    ]
+    record = json.loads(run("info", tmp_path / "picture.png", "--json", "--no-info-bar")[1])
+    assert (record["image"]["height"], record["pixel_size"]["value"], record["notes"]) == (256, None, [])

@@ -375,7 +375,7 @@ DOUBTED = {
 def test_context_is_what_the_tags_say(samples, name):
     size, shape, known = EXPECTED[name]
     opened = open_file(samples / name)
-    scan = to_micrograph(opened, choose(opened), least_side_px=1)
+    scan = to_micrograph(opened, choose(opened, info_bar=False), least_side_px=1)
     assert scan.frames.shape == (1, *shape)
     assert scan.pixel_size_nm == (None if size is None else pytest.approx(size, rel=1e-8))
     assert scan.context.known() == known

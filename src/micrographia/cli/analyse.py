@@ -21,6 +21,7 @@ from micrographia.cli.flags import (
     DoseFlag,
     EnergyFlag,
     HostFlag,
+    NoInfoBarFlag,
     OutFlag,
     PixelSizeFlag,
     given,
@@ -45,6 +46,7 @@ def analyse(
     collection_mrad: CollectionFlag = None,
     pixel_size_nm: PixelSizeFlag = None,
     dose: DoseFlag = None,
+    no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Analyse micrographs: atomic sites where a lattice and its host are known, else all that the picture tells."""
     told = given(
@@ -65,6 +67,7 @@ def analyse(
         out=out,
         prepare=lambda micrograph: with_context(micrograph, told),
         job=_analyse,
+        info_bar=not no_info_bar,
     )
 
 

@@ -68,7 +68,13 @@ def _stem(file: str) -> str:
 
 
 def run(
-    files: Sequence[str], *, channels: bool, out: Path, prepare: Callable[[Micrograph], Micrograph], job: Job
+    files: Sequence[str],
+    *,
+    channels: bool,
+    out: Path,
+    prepare: Callable[[Micrograph], Micrograph],
+    job: Job,
+    info_bar: bool = True,
 ) -> None:
     """Do a job for every scan; exit with status 2 if any of them failed.
 
@@ -84,6 +90,8 @@ def run(
         Lays the user's context over a micrograph.
     job : callable
         The work on one scan.
+    info_bar : bool
+        As in `read`.
 
     Raises
     ------
@@ -112,7 +120,7 @@ def run(
 
             try:
                 tell("reading")
-                micrograph = prepare(read_channels(scan.files) if channels else read(scan.files[0]))
+                micrograph = prepare(read_channels(scan.files) if channels else read(scan.files[0], info_bar=info_bar))
                 headline = job(micrograph, folder, tell)
                 entries.append(BatchEntry(name=label, folder=scan.name, headline=headline, error=None))
             except MicrographiaError as error:

@@ -39,6 +39,10 @@ DopantFlag = Annotated[list[str] | None, typer.Option("--dopant", help="Chemical
 ContextFlag = Annotated[
     Path | None, typer.Option("--context", metavar="CONTEXT.yaml", help="File with context values, YAML or JSON.")
 ]
+NoInfoBarFlag = Annotated[
+    bool,
+    typer.Option("--no-info-bar", help="Take a bar of print burnt into the picture for a part of it; do not read it."),
+]
 OutFlag = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
 
 

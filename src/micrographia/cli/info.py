@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from micrographia.cli.app import app
+from micrographia.cli.flags import NoInfoBarFlag
 from micrographia.context import Context
 from micrographia.micrograph import Micrograph
 from micrographia.read.dispatch import LEAST_SIDE_PX, Opened, choose, entries, open_file, to_micrograph
@@ -28,12 +29,13 @@ _MOST_LISTED: Final = 20
 def info(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file, or FILE::image where it holds several.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Show what a file holds and what it says about how it was made: values, origins, doubts."""
     opened = open_file(file)
     micrograph = None
     if opened.wanted is not None or len(opened.contents.images) == 1:
-        micrograph = to_micrograph(opened, choose(opened), least_side_px=_LEAST_SHOWN_PX)
+        micrograph = to_micrograph(opened, choose(opened, info_bar=not no_info_bar), least_side_px=_LEAST_SHOWN_PX)
         micrograph = _with_size_note(micrograph)
     if as_json:
         print(json.dumps(info_record(opened, micrograph), indent=2, ensure_ascii=False, allow_nan=False))

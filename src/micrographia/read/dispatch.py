@@ -20,6 +20,8 @@ from micrographia.read.formats import SEPARATOR, module_for, split_path
 LEAST_SIDE_PX: Final = 8
 """Smallest height and width of an image that `read` accepts [px]."""
 
+_WITH_BARS: Final = ("image", "tiff")
+"""Formats that pictures with a burnt-in bar come in."""
 _SHARE_OF_MEMORY: Final = 0.8
 _CHUNK_BYTES: Final = 1 << 20
 _MOST_LISTED: Final = 6
@@ -47,20 +49,23 @@ class Opened:
     sha256: str
 
 
-def read(path: str | Path) -> Micrograph:
+def read(path: str | Path, *, info_bar: bool = True) -> Micrograph:
     """Read one image with its context.
 
     Parameters
     ----------
     path : str or Path
         A file, with ``::name`` or ``::index`` (from 0) appended where it holds several images.
+    info_bar : bool
+        Whether to look for a bar of print that a scanning electron microscope burnt into the picture, read it, and
+        cut it off.
 
     Returns
     -------
     Micrograph
         Its intensities as float32, in the file's own units. What the file states about the beam, the detector and
         the sample is in its context, with the origin ``"file"``; what it states implausibly is left unknown,
-        and a note of the context says so.
+        and a note of the context says so. What only an info bar states has the origin ``"info bar"``.
 
     Raises
     ------
@@ -83,7 +88,7 @@ def read(path: str | Path) -> Micrograph:
     ((1, 16, 16), 0.02, None)
     """
     opened = open_file(path)
-    return to_micrograph(opened, choose(opened), least_side_px=LEAST_SIDE_PX)
+    return to_micrograph(opened, choose(opened, info_bar=info_bar), least_side_px=LEAST_SIDE_PX)
 
 
 def list_images(path: str | Path) -> tuple[ImageEntry, ...]:
@@ -148,14 +153,30 @@ def open_file(path: str | Path) -> Opened:
     return Opened(path=file, wanted=wanted, contents=contents, sha256=sha256)
 
 
-def choose(opened: Opened) -> Recorded:
+def choose(opened: Opened, *, info_bar: bool = True) -> Recorded:
     """Return the image that was asked for, or the only one.
+
+    Parameters
+    ----------
+    opened : Opened
+        The file.
+    info_bar : bool
+        As in `read`.
 
     Raises
     ------
     ReadError
         None was named among several, or the name or index does not exist or is not unique.
     """
+    image = _chosen(opened)
+    if not info_bar or module_for(opened.path) not in _WITH_BARS:
+        return image
+    from micrographia.read.info_bar import with_info_bar
+
+    return with_info_bar(image)
+
+
+def _chosen(opened: Opened) -> Recorded:
     images, file, wanted = opened.contents.images, opened.path.name, opened.wanted
     if wanted is None:
         if len(images) == 1:
