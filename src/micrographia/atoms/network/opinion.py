@@ -31,6 +31,8 @@ _DOUBTFUL: Final = 128
 """Sites on which the worth of knowing more is measured."""
 _VALUES, _COMPLETIONS = 6, 4
 _ROUNDS: Final = 200
+_FAMILIAR_WAYS: Final = 2
+"""Ways of laying a site by which it is told how familiar it looks: they hardly differ."""
 _TELLING: Final = 512
 """Sites that tell which sublattice is the metal's."""
 _DECISIVE_NATS: Final = 20.0
@@ -122,7 +124,10 @@ def network_opinion(
         some: Int[np.ndarray, " some"], asked: Bool[np.ndarray, "some element"], ways: int = ORIENTATIONS
     ) -> list[_Told]:
         laid = islice(orientations(steady.frames, solution, rows[some]), ways)
-        return [asker.ask(asker.see(p), (context,), asked) for p, context in zip(laid, contexts, strict=False)]
+        return [
+            asker.ask(asker.see(patches), (context,), asked, familiar=n < _FAMILIAR_WAYS)
+            for n, (patches, context) in enumerate(zip(laid, contexts, strict=False))
+        ]
 
     # Substituents are asked about on the sublattice where they can be; which one that is, some sites tell.
     some = np.arange(0, rows.size, -(-rows.size // _TELLING))
@@ -148,7 +153,7 @@ def network_opinion(
         seen, members = asker.see(next(orientations(steady.frames, solution, rows[doubtful]))), _members(options)
 
         def at(contexts: tuple[Conditions, ...]) -> Float[np.ndarray, "context some label"]:
-            log = asker.ask(seen, contexts, asked[doubtful]).log_likelihood
+            log = asker.ask(seen, contexts, asked[doubtful], familiar=False).log_likelihood
             log = log.reshape(len(contexts), doubtful.size, -1)
             answer: Float[np.ndarray, "context some label"] = softmax(log + log_prior, axis=2) @ members
             return answer
@@ -160,7 +165,7 @@ def network_opinion(
         other_way=other_way,
         log_odds=evidence - against,
         p_values=fit.mean(axis=0),
-        familiarity=np.median(familiar, axis=0),
+        familiarity=familiar[:_FAMILIAR_WAYS].mean(axis=0),
         information=information,
         fraction=fraction,
         slip_spread_px=(float(steady.slip_px[:, 0].std()), float(steady.slip_px[:, 1].std())),
@@ -324,12 +329,19 @@ class _Asker:
             here[:, 0] |= ~here.any(axis=1)
         return here
 
-    def ask(self, seen: _Seen, contexts: tuple[Conditions, ...], asked: Bool[np.ndarray, "site element"]) -> _Told:
+    def ask(
+        self,
+        seen: _Seen,
+        contexts: tuple[Conditions, ...],
+        asked: Bool[np.ndarray, "site element"],
+        *,
+        familiar: bool,
+    ) -> _Told:
         """Ask about all sites under the first context, then all under the next ...: once for each substituent asked."""
         at = np.tile(np.arange(len(seen.views)), len(contexts))
         which = np.repeat(np.arange(len(contexts)), len(seen.views))
         log_likelihood = np.full((at.size, len(self.options)), -np.inf)
-        fit, familiar = np.zeros((at.size, len(self.options))), np.zeros(at.size)
+        fit, share = np.zeros((at.size, len(self.options))), np.full(at.size, -np.inf if familiar else np.nan)
         common = [i for i, o in enumerate(self.options) if o.element is None]
         shared = [ROLES.index(self.options[i].label) for i in common]
         log_likelihood[:, common] = 0
@@ -357,7 +369,9 @@ class _Asker:
             )
             in_play = np.zeros((rows.size, len(ROLES)), dtype=bool)
             in_play[:, shared + own] = True
-            answers = ask(self.trained, seen.views[sites], told, in_play=in_play, state=state, present=here)
+            answers = ask(
+                self.trained, seen.views[sites], told, in_play=in_play, state=state, present=here, how_far=familiar
+            )
             p = p_values(self.trained, answers.log_posterior, state)
             relative = answers.log_posterior - logsumexp(answers.log_posterior[:, shared], axis=1, keepdims=True)
             # What the substituent does not concern is the mean over all that were asked about.
@@ -367,8 +381,9 @@ class _Asker:
             fit[block] = np.maximum(fit[block], p[:, shared])
             if self.elements:
                 log_likelihood[rows, i], fit[rows, i] = relative[:, own[0]], p[:, own[0]]
-            familiar[rows] = np.maximum(familiar[rows], familiarity(self.trained, answers.distance, state))
-        return _Told(log_likelihood=log_likelihood, p_values=fit, familiarity=familiar)
+            if familiar:
+                share[rows] = np.maximum(share[rows], familiarity(self.trained, answers.distance, state))
+        return _Told(log_likelihood=log_likelihood, p_values=fit, familiarity=share)
 
     def _knows(self, name: str, element: str | None) -> bool:
         if name == "dopant":
