@@ -141,6 +141,8 @@ def test_what_is_printed_is_understood(prints, fields):
         (("20 µm", "Mag = 10.00 K X"), None, "do not go together"),  # a print 2.56 m wide
         (("2 nm", "Mag = 10.00 K X"), None, "do not go together"),
         (("7 µm",), None, "no round length"),
+        (("100 pm",), None, "no length was read"),  # µm, more likely
+        (("EHT = 5.00 kV", "4.0 mm", "WD"), None, "no length was read"),  # a length, but not at the line
         (("500 nm", "6.40 µm", "HFW"), 6.25, None),  # 6.4 µm / 1024 px is 6.25 nm too
         (("500 nm", "HFW 9.00 µm"), None, "do not go together"),
         (("EHT = 5.00 kV", "WD = 4 mm"), None, "no length was read"),
@@ -170,6 +172,14 @@ def test_a_picture_is_read_with_its_bar_and_without_it(tmp_path):
     assert whole.frames.shape == (1, HEIGHT, WIDTH)
     assert whole.pixel_size_nm is None
     assert whole.context.energy_kev is None
+
+
+def test_a_band_of_print_that_says_nothing_is_kept(tmp_path):
+    path = saved(tmp_path, with_bar(["Prof. Dr. A. Nobody", "Institute"], length="overview"))
+    found = read(path)
+    assert found.frames.shape == (1, HEIGHT, WIDTH)
+    assert found.pixel_size_nm is None
+    assert "look like an info bar, but nothing of it is understood: kept" in found.context.notes[-1]
 
 
 def test_a_dark_bar_is_read_as_well(tmp_path):

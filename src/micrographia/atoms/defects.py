@@ -36,7 +36,7 @@ _DISAGREEMENTS_SHOWN: Final = 60
 Method = Literal["physics", "network"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 DEFAULT_METHOD: Final[Method] = "physics"
-"""The method that won on held-out data; decision 9."""
+"""The method that won on held-out data; decision 10."""
 COVERAGE: Final = 0.99
 """Fraction of sites whose label set holds the true label."""
 LEAST_FAMILIARITY: Final = 0.0025

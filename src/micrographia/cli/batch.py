@@ -74,7 +74,7 @@ def run(
     out: Path,
     prepare: Callable[[Micrograph], Micrograph],
     job: Job,
-    info_bar: bool = True,
+    info_bar: bool,
 ) -> None:
     """Do a job for every scan; exit with status 2 if any of them failed.
 
@@ -120,7 +120,10 @@ def run(
 
             try:
                 tell("reading")
-                micrograph = prepare(read_channels(scan.files) if channels else read(scan.files[0], info_bar=info_bar))
+                if channels:
+                    micrograph = prepare(read_channels(scan.files, info_bar=info_bar))
+                else:
+                    micrograph = prepare(read(scan.files[0], info_bar=info_bar))
                 headline = job(micrograph, folder, tell)
                 entries.append(BatchEntry(name=label, folder=scan.name, headline=headline, error=None))
             except MicrographiaError as error:

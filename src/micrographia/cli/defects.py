@@ -19,6 +19,7 @@ from micrographia.cli.flags import (
     DoseFlag,
     EnergyFlag,
     HostFlag,
+    NoInfoBarFlag,
     OutFlag,
     PixelSizeFlag,
     given,
@@ -70,6 +71,7 @@ def defects(
     method: MethodFlag = DEFAULT_METHOD,
     defect_prior: PriorFlag = None,
     impurity: ImpurityFlag = None,
+    no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Decide what is at every atomic site of a STEM scan of an MX2 monolayer; write sites, summary, overlay, report."""
     told = given(
@@ -91,6 +93,7 @@ def defects(
         out=out,
         prepare=lambda micrograph: with_context(micrograph, told),
         job=lambda micrograph, folder, tell: decide_and_write(micrograph, folder, tell, settings, method),
+        info_bar=not no_info_bar,
     )
 
 

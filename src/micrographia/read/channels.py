@@ -18,13 +18,15 @@ _PER_CHANNEL: Final = ("collection_mrad", "detectors")
 _SIZES_AGREE_WITHIN: Final = 0.01
 
 
-def read_channels(paths: Sequence[str | Path]) -> Micrograph:
+def read_channels(paths: Sequence[str | Path], *, info_bar: bool = True) -> Micrograph:
     """Read several files that detectors recorded at the same time, as the channels of one micrograph.
 
     Parameters
     ----------
     paths : sequence of str or Path
         One single-channel image each, as `micrographia.read.read` takes them, in the order of the channels.
+    info_bar : bool
+        As in `micrographia.read.read`.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def read_channels(paths: Sequence[str | Path]) -> Micrograph:
     """
     if not paths:
         raise ReadError("no file was given; give one file a channel")
-    scans = tuple(read(path) for path in paths)
+    scans = tuple(read(path, info_bar=info_bar) for path in paths)
     if len(scans) == 1:
         return scans[0]
     _require_one_scan(scans)

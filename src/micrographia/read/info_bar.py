@@ -36,7 +36,8 @@ _MARGIN: Final = 40
 _ROUND: Final = (1.0, 2.0, 2.5, 3.0, 4.0, 5.0)
 _PRINT_MM: Final = (60.0, 600.0)
 """Magnification times the width of the field: the width of the print or screen that it refers to."""
-_LENGTH: Final = re.compile(r"(?<![=:\d.,])\s*(\d+(?:[.,]\d+)?)\s*(nm|[µ\u03bcu]m|[µ\u03bcu]rr|pm|mm|A|Å)(?![A-Za-z])")
+_LENGTH: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*(nm|[µ\u03bcu]m|[µ\u03bcu]rr|mm)(?![A-Za-z])")
+"""A length alone. Picometres are none of a scanning electron microscope's: they are micrometres misread."""
 _DATES: Final = ("%d%b%Y", "%d-%b-%Y", "%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y")
 """Not those in which day and month may be either."""
 
@@ -91,6 +92,16 @@ def find_rows(pixels: UInt8[np.ndarray, "height width"]) -> slice | None:
     -------
     slice, optional
         None where there is no bar.
+
+    Examples
+    --------
+    >>> picture = np.tile(np.arange(60, 188, dtype=np.uint8), (100, 1))
+    >>> picture[80:90] = 255
+    >>> find_rows(picture) is None  # a bright band without print
+    True
+    >>> picture[83:87, 20:50] = 0
+    >>> find_rows(picture)
+    slice(80, 90, None)
     """
     height, _ = pixels.shape
     tone = np.median(pixels, axis=1)
@@ -126,6 +137,13 @@ def scale_line(band: UInt8[np.ndarray, "height width"], words: tuple[Word, ...] 
     -------
     (int, int, int), optional
         Row, first and last column [px]; None where no line stands out.
+
+    Examples
+    --------
+    >>> band = np.full((20, 200), 255, dtype=np.uint8)
+    >>> band[12, 30:131] = 0
+    >>> scale_line(band)
+    (12, 30, 130)
     """
     ink = _ink(band)
     height, width = band.shape
@@ -143,7 +161,9 @@ def scale_line(band: UInt8[np.ndarray, "height width"], words: tuple[Word, ...] 
                 continue
             if found is None or last - first > found[2] - found[1]:
                 found = (row, first, last)
-    if found is not None and any(_LENGTH.match(w.text) and w.y_px < found[0] < w.y_px + w.height_px for w in words):
+    if found is not None and any(
+        w.y_px < found[0] < w.y_px + w.height_px for w, _, _ in _lengths(words, (found[1], found[2]))
+    ):
         # A piece of a line, but of which?
         return None
     return found
@@ -190,7 +210,7 @@ def find_bar(pixels: UInt8[np.ndarray, "height width"]) -> InfoBar | None:
     if not words:
         return None
     line = scale_line(band, words)
-    if line is not None and not any(_LENGTH.match(w.text) for w in _with_pairs(words)):
+    if line is not None and not _lengths(words, line[1:]):
         # A single digit beside the edge is easily passed over: once more, the place alone, with a margin.
         words = (*words, *_again(band, line))
     return InfoBar(rows=rows, words=words, line_px=None if line is None else (float(line[1]), float(line[2])))
@@ -217,6 +237,11 @@ def with_info_bar(image: Recorded) -> Recorded:
     if bar is None:
         return image
     context, pixel_size_nm = said(bar, width_px=pixels.shape[1])
+    if not context.known() and pixel_size_nm is None:
+        note = (
+            f"rows {bar.rows.start} to {bar.rows.stop - 1} look like an info bar, but nothing of it is understood: kept"
+        )
+        return replace(image, context=replace(image.context, notes=(*image.context.notes, note)))
     recorded = image.context.known()
     spoken = {name: value for name, value in context.known().items() if name not in recorded}
     merged = replace(
@@ -295,7 +320,7 @@ _CLOCK: Final = re.compile(r"Time\s*:?\s*(\d{1,2}:\d{2}:\d{2})")
 def _reader() -> Any:
     from rapidocr_onnxruntime import RapidOCR
 
-    # Bars are wide and low: to enlarge their height to the usual 736 px takes ten times as long, and reads no better.
+    # Bars are wide and low: enlarged until they are 736 px high, as is usual, they would be ten times as large.
     return RapidOCR(det_limit_side_len=320)
 
 
@@ -366,6 +391,19 @@ def _with_pairs(words: tuple[Word, ...]) -> tuple[Word, ...]:
     return words + pairs
 
 
+def _lengths(words: tuple[Word, ...], line_px: tuple[float, float]) -> list[tuple[Word, float, str]]:
+    """Return the lengths printed at a line, [nm] and as they read: above, below or in it, not elsewhere in the bar."""
+    first, last = line_px
+    return [
+        (word, value * factor, f"{value:g} {unit}")
+        for word in _with_pairs(words)
+        if max(first - word.x_px - word.width_px, word.x_px - last) <= 2 * word.height_px
+        and (found := _LENGTH.match(word.text))
+        and (value := _value(found.group(1)))
+        and (factor := nanometres(unit := found.group(2).replace("rr", "m")))
+    ]
+
+
 def _value(written: str) -> float | None:
     return number(written.replace("O", "0").replace("o", "0").replace(",", "."))
 
@@ -419,17 +457,13 @@ def _pixel_size_nm(
         notes.append("no scale line was found: pixel size left unknown")
         return None
     first, last = bar.line_px
-    lengths = [
-        (abs(w.x_px + w.width_px / 2 - (first + last) / 2), value * factor, f"{value:g} {unit}")
-        for w in _with_pairs(bar.words)
-        if (m := _LENGTH.match(w.text))
-        and (value := _value(m.group(1)))
-        and (factor := nanometres(unit := m.group(2).replace("rr", "m")))
-    ]
+    lengths = _lengths(bar.words, bar.line_px)
     if not lengths:
         notes.append(f"beside the scale line of {last - first:.0f} px no length was read: pixel size left unknown")
         return None
-    _, length_nm, printed = min(lengths)
+    _, length_nm, printed = min(
+        lengths, key=lambda found: abs(found[0].x_px + found[0].width_px / 2 - (first + last) / 2)
+    )
     mantissa = length_nm / 10 ** np.floor(np.log10(length_nm))
     if not any(abs(mantissa - nice) < 1e-6 for nice in _ROUND):
         notes.append(f"the scale was read as {printed}, which is no round length: pixel size left unknown")
