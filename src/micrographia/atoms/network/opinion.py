@@ -32,7 +32,7 @@ _DOUBTFUL: Final = 128
 _VALUES, _COMPLETIONS = 6, 4
 _ROUNDS: Final = 200
 _FAMILIAR_WAYS: Final = 2
-"""Ways of laying a site by which it is told how familiar it looks: they hardly differ."""
+"""Ways of laying a site by which it is told how familiar it looks; the calibration laid each in one."""
 _TELLING: Final = 512
 """Sites that tell which sublattice is the metal's."""
 _DECISIVE_NATS: Final = 20.0

@@ -146,7 +146,7 @@ def ask(
     present : float array (site, channel)
         1 where a site has a channel, else 0.
     how_far : bool
-        Whether to measure the distance as well, a sixth of the work; else it is NaN.
+        Whether to measure the distance as well; else it is NaN.
     """
     count = len(views)
     log_posterior = np.empty((count, len(ROLES)), dtype=np.float32)
