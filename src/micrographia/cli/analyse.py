@@ -27,6 +27,7 @@ from micrographia.cli.flags import (
     given,
     with_context,
 )
+from micrographia.cli.found import Find, by_model, objects_on_ground
 from micrographia.cues import look
 from micrographia.errors import InputError
 from micrographia.micrograph import Micrograph
@@ -47,8 +48,12 @@ def analyse(
     pixel_size_nm: PixelSizeFlag = None,
     dose: DoseFlag = None,
     no_info_bar: NoInfoBarFlag = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Segment images without atomic sites by this model, and measure."),
+    ] = None,
 ) -> None:
-    """Analyse micrographs: atomic sites where a lattice and its host are known, else all that the picture tells."""
+    """Analyse micrographs: atomic sites where a lattice and its host are known, else objects and what can be seen."""
     told = given(
         file=context,
         energy_kev=energy_kev,
@@ -61,18 +66,20 @@ def analyse(
     )
     if told.context.host is not None:
         check_material(told.context.host, told.context.dopants or (), PhysicsSettings())
+    find = objects_on_ground if model is None else by_model(model)
     run(
         files,
         channels=channels,
         out=out,
         prepare=lambda micrograph: with_context(micrograph, told),
-        job=_analyse,
+        job=lambda micrograph, folder, tell: _analyse(micrograph, folder, tell, find),
         info_bar=not no_info_bar,
     )
 
 
-def _analyse(micrograph: Micrograph, folder: Path, tell: Callable[[str], None]) -> str:
+def _analyse(micrograph: Micrograph, folder: Path, tell: Callable[[str], None], find: Find) -> str:
     """Do what applies to one micrograph, and return a headline."""
+    periodic = False
     if micrograph.context.host is not None and micrograph.context.technique in (None, "STEM"):
         try:
             return decide_and_write(micrograph, folder, tell, PhysicsSettings())
@@ -81,26 +88,34 @@ def _analyse(micrograph: Micrograph, folder: Path, tell: Callable[[str], None]) 
             reason = f"Atomic sites were not decided: {error}"
     else:
         tell("lattice")
-        reason = _why_no_sites(micrograph)
+        reason, periodic = _why_no_sites(micrograph)
+    advice, segments, found = [reason], None, "atomic sites were not decided"
+    if not periodic and micrograph.context.technique != "diffraction":
+        tell("objects")
+        try:
+            segments = find(micrograph)
+            found = segments.how
+        except InputError as error:
+            advice.append(str(error))
     tell("overview")
-    cues = look(micrograph)
-    write_overview(micrograph, cues, (reason,), folder)
-    return f"{' × '.join(str(n) for n in micrograph.frames.shape[:0:-1])} px; atomic sites were not decided"
+    write_overview(micrograph, look(micrograph), advice, folder, segments=segments)
+    return f"{' × '.join(str(n) for n in micrograph.frames.shape[:0:-1])} px; {found}"
 
 
-def _why_no_sites(micrograph: Micrograph) -> str:
-    """Say why the sites of a micrograph are not decided, and what would change that."""
+def _why_no_sites(micrograph: Micrograph) -> tuple[str, bool]:
+    """Say why the sites of a micrograph are not decided and what would change that; and whether it shows a lattice."""
     technique = micrograph.context.technique
     if technique not in (None, "STEM"):
-        return f"Atomic sites are decided on STEM scans; the file says {technique}."
+        said = "info bar" if micrograph.context.origins.get("technique") == "info bar" else "file"
+        return f"Atomic sites are decided on STEM scans; the {said} says {technique}.", False
     try:
         lattice = find_lattice(micrograph.frames, file=micrograph.provenance.file)
     except InputError:
-        return "No hexagonal lattice shows, so there are no atomic sites to decide."
+        return "No hexagonal lattice shows, so there are no atomic sites to decide.", False
     spacing = f"{lattice.a_px:.2f} px"
     if micrograph.pixel_size_nm is not None:
         spacing += f" ({lattice.a_px * micrograph.pixel_size_nm:.4f} nm by the recorded pixel size)"
     return (
         f"A hexagonal lattice shows, with a lattice constant of {spacing}. Name the host to decide its "
         "sites, e.g. --host WSe2."
-    )
+    ), True

@@ -98,7 +98,7 @@ def run(
     MicrographiaError
         The only scan failed.
     """
-    _require_folder(out)
+    require_folder(out)
     scans = scans_of(files, channels=channels)
     entries = []
     failed = False
@@ -146,7 +146,7 @@ def run(
         raise typer.Exit(2)
 
 
-def _require_folder(out: Path) -> None:
+def require_folder(out: Path) -> None:
     """Refuse an impossible folder before the work, not after it."""
     existing = next(p for p in (out, *out.absolute().parents) if p.exists())
     if not existing.is_dir():

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
 from micrographia.findings import DefectFindings
 from micrographia.report.images import grey_limits
 from micrographia.report.marks import MARKS, PRISTINE
-from micrographia.report.numbers import number, scale_bar_length
+from micrographia.report.numbers import number
+from micrographia.report.scale_bar import draw_scale_bar
 from micrographia.report.words import Elements, label_words
 
 _SHAPES: Final = {"circle": "o", "double circle": "o", "square": "s", "diamond": "D", "triangle": "^", "hexagon": "h"}
@@ -52,7 +52,13 @@ def write_overlay(findings: DefectFindings, path: Path) -> None:
     )
     axes.set_axis_off()
     _draw_sites(axes, findings, scale)
-    _draw_scale_bar(axes, findings, scale, text_pt)
+    draw_scale_bar(
+        axes,
+        shape=(height, width),
+        pixel_size_nm=findings.micrograph.pixel_size_nm,
+        em_px=text_pt * _DPI / 72 / scale,
+        text_pt=text_pt,
+    )
     _draw_legend(figure, findings, text_pt, across, strip / (high + strip))
     figure.savefig(path, dpi=_DPI, metadata={"Software": "Micrographia"})
 
@@ -79,20 +85,6 @@ def _draw_sites(axes: Any, findings: DefectFindings, scale: int) -> None:
     height, width_px = findings.micrograph.frames.shape[1:]
     axes.set_xlim(-0.5, width_px - 0.5)
     axes.set_ylim(height - 0.5, -0.5)
-
-
-def _draw_scale_bar(axes: Any, findings: DefectFindings, scale: int, text_pt: float) -> None:
-    height, width = findings.micrograph.frames.shape[1:]
-    size, unit = (findings.micrograph.pixel_size_nm, "nm") if findings.micrograph.pixel_size_nm else (1.0, "px")
-    length = scale_bar_length(width * size)
-    em = text_pt * _DPI / 72 / scale  # height of a line of text, in pixels of the scan
-    left, bottom = 1.2 * em, height - 1.2 * em
-    plate = (left - 0.6 * em, bottom - 2.6 * em, length / size + 1.2 * em, 3.2 * em)
-    axes.add_patch(Rectangle(plate[:2], *plate[2:], fc="#101010", ec="none", alpha=0.72, zorder=1.5))
-    axes.add_patch(Rectangle((left, bottom - 0.4 * em), length / size, 0.4 * em, fc="white", ec="none", zorder=6))
-    middle = left + length / size / 2
-    label = f"{length:g} {unit}"
-    axes.text(middle, bottom - 0.8 * em, label, color="white", fontsize=text_pt * 1.1, ha="center", zorder=6)
 
 
 def _draw_legend(figure: Any, findings: DefectFindings, text_pt: float, across: int, share: float) -> None:

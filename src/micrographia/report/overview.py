@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from micrographia.cues import Cue
 from micrographia.micrograph import Micrograph
 from micrographia.report.batch_entry import BatchEntry
 from micrographia.report.batch_page import batch_page
 from micrographia.report.folder import new_folder
+from micrographia.report.measurements import measurement_tables
+from micrographia.report.measurements_page import classes_section, fields_section
 from micrographia.report.overview_page import overview_headline, overview_page
 from micrographia.report.overview_result import batch_result, overview_result
+from micrographia.segment.measured import Measured
 
-__all__ = ["BatchEntry", "overview_headline", "write_index", "write_overview"]
-
-_FILES: Final = ("report.html", "result.json")
+__all__ = ["BatchEntry", "Segments", "overview_headline", "write_index", "write_overview"]
 
 
-def write_overview(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str], out: Path) -> tuple[Path, ...]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Segments:
+    """What was found on a micrograph and measured.
+
+    Parameters
+    ----------
+    measured : Measured
+        The measurements.
+    how : str
+        How it was found, in sentences.
+    source : str
+        SHA-256 of the model, or the name of the method.
+    """
+
+    measured: Measured
+    how: str
+    source: str
+
+
+def write_overview(
+    micrograph: Micrograph,
+    cues: Sequence[Cue],
+    advice: Sequence[str],
+    out: Path,
+    *,
+    segments: Segments | None = None,
+) -> tuple[Path, ...]:
     """Write what can be told about a micrograph without deciding what it shows; both files, or nothing.
 
     Parameters
@@ -33,22 +60,35 @@ def write_overview(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence
         is found out here and need not be repeated.
     out : Path
         Folder for the results. When it exists, files of the same name are replaced and others stay.
+    segments : Segments, optional
+        What was found and measured, which is told too.
 
     Returns
     -------
     tuple of Path
-        ``report.html`` and ``result.json`` in ``out``.
+        ``report.html`` and ``result.json`` in ``out``; with segments, the tables of `measurement_tables` too.
 
     Raises
     ------
     OutputError
         ``out`` cannot be written to.
     """
+    parts: tuple[str, ...] = ()
+    texts: dict[str, str] = {}
+    if segments is not None:
+        measured = segments.measured
+        parts = (
+            fields_section(measured.fields, {measured.fields[0].name: micrograph}, how=segments.how),
+            classes_section(measured),
+        )
+        origin = None if micrograph.pixel_size_nm is None else micrograph.pixel_size_origin
+        texts = measurement_tables(measured, source=segments.source, pixel_size_origin=origin)
+    texts["result.json"] = overview_result(micrograph, cues, advice).model_dump_json(indent=2) + "\n"
+    texts["report.html"] = overview_page(micrograph, cues, advice, parts=parts)
     with new_folder(out) as folder:
-        summary = overview_result(micrograph, cues, advice).model_dump_json(indent=2)
-        (folder / "result.json").write_text(summary + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(overview_page(micrograph, cues, advice), encoding="utf-8")
-    return tuple(out / name for name in _FILES)
+        for name, words in texts.items():
+            (folder / name).write_text(words, encoding="utf-8")
+    return tuple(out / name for name in texts)
 
 
 def write_index(entries: Sequence[BatchEntry], out: Path) -> tuple[Path, ...]:
@@ -75,4 +115,4 @@ def write_index(entries: Sequence[BatchEntry], out: Path) -> tuple[Path, ...]:
         summary = batch_result(entries).model_dump_json(indent=2)
         (folder / "result.json").write_text(summary + "\n", encoding="utf-8")
         (folder / "report.html").write_text(batch_page(entries), encoding="utf-8")
-    return tuple(out / name for name in _FILES)
+    return tuple(out / name for name in ("report.html", "result.json"))

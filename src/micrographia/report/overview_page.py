@@ -24,10 +24,13 @@ _NAV: Final = (
     ("context", "Context"),
     ("provenance", "Provenance"),
 )
+_FOUND: Final = (("fields", "What was found"), ("measurements", "Measurements"))
 _LONGEST_METADATA: Final = 200_000
 
 
-def overview_page(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str]) -> str:
+def overview_page(
+    micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str], *, parts: Sequence[str] = ()
+) -> str:
     """Return the whole overview as HTML.
 
     Parameters
@@ -38,14 +41,18 @@ def overview_page(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[
         What was measured.
     advice : sequence of str
         Why no more was done, and what would change that.
+    parts : sequence of str
+        Sections of what was found and measured, if it was, as HTML.
     """
+    nav = (*_NAV[:1], *(_FOUND if parts else ()), *_NAV[1:])
     return document(
         title=f"{micrograph.provenance.file} – Micrographia",
         kind="overview",
-        sections=_NAV,
+        sections=nav,
         body=(
             _head(micrograph, cues, advice),
             views_section(micrograph, cues),
+            *parts,
             _cues_section(micrograph, cues),
             _context_section(micrograph),
             _provenance_section(micrograph),

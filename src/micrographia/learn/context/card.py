@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from micrographia.atoms.network.trained import read_network
-from micrographia.simulate.patches.library import ALGORITHM
-
-
-def provenance() -> dict[str, str]:
-    """Return version, commit and kernels: what a training's patches and network come from.
-
-    Returns
-    -------
-    dict of str to str
-        ``"commit"`` is ``"unknown"`` outside a Git checkout, and ends in ``"+"`` where files were changed since.
-    """
-    return {"software": f"micrographia {version('micrographia')}", "commit": _commit(), "kernels": ALGORITHM}
-
-
-def _commit() -> str:
-    git = shutil.which("git")
-    if git is None:
-        return "unknown"
-    head, changes = (
-        subprocess.run([git, "-C", str(Path(__file__).parent), *words], capture_output=True, text=True, check=False)
-        for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    )
-    if head.returncode:
-        return "unknown"
-    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
 
 
 def model_card(weights: Path) -> str:

@@ -20,9 +20,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from micrographia.atoms.network.model import ContextNetwork
 from micrographia.errors import InputError, ReadError
-from micrographia.learn.context.card import provenance
 from micrographia.learn.context.sites import HeldOut, SiteStream, realism_of
+from micrographia.learn.provenance import provenance
 from micrographia.simulate.datasets.stream import PatchStream
+from micrographia.simulate.patches.library import ALGORITHM
 from micrographia.simulate.patches.prior import ImagingPrior
 from micrographia.simulate.patches.recipe import PatchRecipe, Realism
 from micrographia.simulate.specimens.catalogue import Catalogue
@@ -166,7 +167,7 @@ def train_context(
         "shuffled": shuffled,
         "patches_sha256": hashlib.sha256(json.dumps([s.settings() for s in sources]).encode()).hexdigest(),
     }
-    made = provenance()
+    made = {**provenance(), "kernels": ALGORITHM}
     checkpoint = out / CHECKPOINT
     done = 0
     if accelerator.is_main_process:

@@ -1,0 +1,1 @@
+"""How a segmenting network learns from a handful of labelled images."""

@@ -1,0 +1,95 @@
+"""``<stem>-overlay.png``: the image with its classes tinted, a legend with shares, and what to be careful about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from micrographia.micrograph import Micrograph
+from micrographia.report.class_colours import class_colours, legend_colour, tinted
+from micrographia.report.images import grey_limits
+from micrographia.report.scale_bar import draw_scale_bar
+from micrographia.segment.segmentation import Segmentation
+
+_DPI: Final = 100
+_SMALLEST_EDGE_PX: Final = 1000
+_LARGEST_EDGE_PX: Final = 4096
+_ACROSS: Final = 4
+
+
+def write_segmented_overlay(micrograph: Micrograph, segmentation: Segmentation, path: Path) -> None:
+    """Draw an image with its classes.
+
+    Small images are enlarged by a whole factor; very large ones are reduced by one.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image; its first channel is drawn.
+    segmentation : Segmentation
+        Its classes.
+    path : Path
+        PNG file to write.
+    """
+    frame = micrograph.frames[0]
+    height, width = frame.shape
+    low, high = grey_limits(frame)
+    picture = tinted((frame.astype(np.float64) - low) / (high - low), segmentation)
+    grow = max(1, -(-_SMALLEST_EDGE_PX // max(height, width)))
+    shrink = max(1, -(-max(height, width) // _LARGEST_EDGE_PX))
+    picture = picture[::shrink, ::shrink]
+    wide, tall = picture.shape[1] * grow, picture.shape[0] * grow
+    text_pt = max(wide, _SMALLEST_EDGE_PX) * 0.0135 * 72 / _DPI
+    em_px = text_pt * _DPI / 72
+    warning = "UNLIKE THE TRAINING IMAGES: do not rely on this" if segmentation.unfamiliar else ""
+    rows = -(-len(segmentation.values) // _ACROSS) + bool(warning)
+    strip = round((rows * 2.0 + 1.2) * em_px)
+    figure = Figure(figsize=(wide / _DPI, (tall + strip) / _DPI), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    share = strip / (tall + strip)
+    axes = figure.add_axes((0, share, 1, 1 - share))
+    axes.imshow(picture, interpolation="nearest", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.set_axis_off()
+    draw_scale_bar(
+        axes,
+        shape=(height, width),
+        pixel_size_nm=micrograph.pixel_size_nm,
+        em_px=em_px * width / wide,
+        text_pt=text_pt,
+    )
+    if warning:
+        figure.text(0.5, share - 1.2 * em_px / (tall + strip), warning, color="#b02026", fontsize=text_pt, ha="center")
+    handles = [
+        Patch(fc=legend_colour(colour), ec="#404040", lw=0.5, label=f"{name}  {share_words(segmentation, value)}")
+        for colour, value, name in zip(
+            class_colours(segmentation), segmentation.values, segmentation.names, strict=True
+        )
+    ]
+    figure.legend(
+        handles=handles,
+        loc="lower center",
+        bbox_to_anchor=(0.0, 0.0, 1.0, share),
+        ncols=min(len(handles), _ACROSS),
+        frameon=False,
+        fontsize=text_pt,
+        columnspacing=2.5,
+    )
+    figure.savefig(path, dpi=_DPI, metadata={"Software": "Micrographia"})
+
+
+def share_words(segmentation: Segmentation, value: int) -> str:
+    """Return the share of a class in words.
+
+    Examples
+    --------
+    >>> mask = np.array([[0, 0, 0, 1]], dtype=np.uint8)
+    >>> share_words(Segmentation(values=(0, 1), names=("matrix", "pore"), mask=mask), 1)
+    '25.0 %'
+    """
+    percent = 100 * float((segmentation.mask == value).mean())
+    return f"{percent:.2f} %" if 0 < percent < 1 else f"{percent:.1f} %"

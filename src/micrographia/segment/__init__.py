@@ -1,0 +1,1 @@
+"""Pixels to phases, particles, pores and cracks, and the measurements that laboratories report of them."""

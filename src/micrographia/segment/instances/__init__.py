@@ -1,0 +1,1 @@
+"""The single objects of a micrograph: told apart, with their satellites and outlines, and as COCO annotations."""

@@ -1,0 +1,161 @@
+"""An image of any size through a trained network, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from monai.inferers import sliding_window_inference
+
+from micrographia.segment.network.familiar import strangeness
+from micrographia.segment.network.normalise import normalised
+from micrographia.segment.network.saved import SegmentationModel
+from micrographia.segment.network.segmenter import multiple_px
+from micrographia.segment.segmentation import Segmentation
+
+_WINDOW_PX: Final = 768
+_OVERLAP: Final = 0.25
+_STRIP_FLOATS: Final = 40_000_000
+"""Probabilities that are held at a time; an image with more of them is done strip by strip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplySettings:
+    """How an image is segmented.
+
+    Parameters
+    ----------
+    flips : bool
+        Whether each window is seen mirrored too, and the two answers averaged: half the speed, smoother edges.
+    probability : bool
+        Whether to keep the probability of each class.
+    """
+
+    flips: bool = True
+    probability: bool = False
+
+
+def segment(
+    frame: Float[np.ndarray, "height width"],
+    model: SegmentationModel,
+    *,
+    settings: ApplySettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Segmentation:
+    """Return the class of every pixel.
+
+    Parameters
+    ----------
+    frame : float array (height, width)
+        Intensities in any units.
+    model : SegmentationModel
+        A trained network.
+    settings : ApplySettings, optional
+        How to apply it.
+    progress : callable, optional
+        Told how many windows are done, of how many.
+
+    Returns
+    -------
+    Segmentation
+        With uncertainty and strangeness; with probabilities if asked for.
+
+    Raises
+    ------
+    InputError
+        All pixels are equal.
+    """
+    settings = ApplySettings() if settings is None else settings
+    grey = normalised(frame)
+    classes = len(model.values)
+    height, width = grey.shape
+    place = np.array(model.values, dtype=np.uint8)
+    mask = np.empty((height, width), dtype=np.uint8)
+    uncertainty = np.empty((height, width), dtype=np.float32)
+    kept = np.empty((classes, height, width), dtype=np.float32) if settings.probability else None
+    window = _window(grey.shape, model)
+    strips = list(_strips(height, width, classes, window))
+    done, total = 0, sum(_windows(end - first, width, window) for first, end, _, _ in strips)
+
+    def looked(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(min(done, total), total)
+
+    for first, end, top, bottom in strips:
+        p = _probabilities(grey[first:end], model, window, flips=settings.flips, looked=looked)
+        p = p[:, top - first : bottom - first]
+        mask[top:bottom] = place[p.argmax(axis=0)]
+        entropy = -(p * np.log(np.maximum(p, 1e-9))).sum(axis=0)
+        uncertainty[top:bottom] = np.clip(entropy / np.log(classes), 0, 1)
+        if kept is not None:
+            kept[:, top:bottom] = p
+    return Segmentation(
+        values=model.values,
+        names=model.names,
+        mask=mask,
+        uncertainty=uncertainty,
+        probability=kept,
+        strangeness=strangeness(grey, model.network.encoder, model.familiar),
+    )
+
+
+def _window(shape: tuple[int, ...], model: SegmentationModel) -> int:
+    """Return the side of a window [px]: the usual one, or less where the image is smaller."""
+    multiple = multiple_px(model.network.encoder)
+    return multiple * max(1, min(round(_WINDOW_PX / multiple), -(-min(shape) // multiple)))
+
+
+def _strips(height: int, width: int, classes: int, window: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield rows to look at, and the rows among them to keep: neighbouring strips see half a window of each other."""
+    rows = max(_STRIP_FLOATS // (classes * width), 2 * window)
+    if height <= rows:
+        yield 0, height, 0, height
+        return
+    kept = rows - window
+    for top in range(0, height, kept):
+        bottom = min(top + kept, height)
+        yield max(top - window // 2, 0), min(bottom + window // 2, height), top, bottom
+
+
+def _windows(height: int, width: int, window: int) -> int:
+    step = window - int(window * _OVERLAP)
+    return int(np.prod([max(1, -(-(n - window) // step) + 1) for n in (max(height, window), max(width, window))]))
+
+
+def _probabilities(
+    grey: Float32[np.ndarray, "height width"],
+    model: SegmentationModel,
+    window: int,
+    *,
+    flips: bool,
+    looked: Callable[[int], None],
+) -> Float32[np.ndarray, "class height width"]:
+    """Return the probability of each class of a part of an image."""
+    height, width = grey.shape
+    multiple = multiple_px(model.network.encoder)
+    below, right = (max(window - n, -n % multiple) for n in (height, width))
+    padded = np.pad(grey, ((0, below), (0, right)), mode="symmetric")
+    network = model.network.eval()
+    device = next(network.parameters()).device
+
+    def look(image: torch.Tensor) -> torch.Tensor:
+        image = image.to(device, memory_format=torch.channels_last)
+        p: torch.Tensor = network(image).softmax(1)
+        if flips:
+            p = (p + network(image.flip(-1)).softmax(1).flip(-1)) / 2
+        looked(len(image))
+        return p
+
+    with torch.no_grad():
+        p = sliding_window_inference(
+            torch.from_numpy(padded)[None, None], window, 1, look, overlap=_OVERLAP, mode="gaussian", device="cpu"
+        )
+    if not isinstance(p, torch.Tensor):
+        raise TypeError(f"the sliding window gave {type(p)}")
+    return np.asarray(p[0, :, :height, :width])

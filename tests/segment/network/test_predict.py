@@ -1,0 +1,71 @@
+"""Images of any size, in strips or whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn_textures import discs, iou, training
+
+from micrographia.errors import InputError
+from micrographia.learn.segment.train import SegmentSettings, train_segmenter
+from micrographia.segment.network import predict
+from micrographia.segment.network.predict import ApplySettings, segment
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train_segmenter(training(0, 1), settings=SegmentSettings(megapixels=0.4, steps=30))
+
+
+@pytest.mark.parametrize("shape", [(9, 70), (64, 64), (200, 33), (130, 257)])
+def test_any_size_comes_back_as_it_was(model, shape):
+    found = segment(discs(3, 260)[0][: shape[0], : shape[1]], model, settings=ApplySettings(probability=True))
+    assert found.mask.shape == found.uncertainty.shape == shape
+    assert set(np.unique(found.mask)) <= {0, 1}
+    assert np.allclose(found.probability.sum(axis=0), 1, atol=1e-4)
+
+
+def test_discs_on_new_images_are_found(model):
+    frame, mask = discs(7, 160)
+    assert iou(segment(frame, model).mask, mask) > 0.9
+
+
+def test_gain_and_offset_of_the_detector_do_not_matter(model):
+    frame, _ = discs(8)
+    a, b = segment(frame, model), segment(0.01 * frame - 3.0, model)
+    assert (a.mask == b.mask).mean() > 0.999
+
+
+def test_uncertainty_is_the_entropy_over_that_of_ignorance(model):
+    found = segment(discs(9)[0], model, settings=ApplySettings(probability=True))
+    p = np.clip(found.probability.astype(float), 1e-9, 1)
+    assert np.allclose(found.uncertainty, -(p * np.log2(p)).sum(axis=0), atol=1e-4)
+
+
+def test_strips_give_what_the_whole_gives(model, monkeypatch):
+    frame, _ = discs(10, 512)
+    frame = frame[:, :128]
+    whole = segment(frame, model)
+    monkeypatch.setattr(predict, "_WINDOW_PX", 128)
+    windows = segment(frame, model)
+    monkeypatch.setattr(predict, "_STRIP_FLOATS", 2 * 128 * 256)
+    told = []
+    strips = segment(frame, model, progress=lambda done, total: told.append((done, total)))
+    assert (strips.mask == windows.mask).mean() > 0.99
+    assert (strips.mask == whole.mask).mean() > 0.97
+    # Windows cost time, so their number must be right: strips see (0, 192), (64, 320), (192, 448), (320, 512).
+    assert told[-1][0] == told[-1][1] == len(told)
+
+
+def test_an_image_without_contrast_is_refused(model):
+    with pytest.raises(InputError, match="all pixels are equal"):
+        segment(np.full((64, 64), 7.0, dtype=np.float32), model)
+
+
+def test_noise_and_stripes_are_unlike_discs_and_more_discs_are_not(model):
+    rng = np.random.default_rng(0)
+    for seed in range(20, 24):
+        assert not segment(discs(seed)[0], model).unfamiliar
+    assert segment(rng.normal(0, 1, (128, 128)).astype(np.float32), model).unfamiliar
+    x = np.arange(128)
+    assert segment((np.sin(x / 2) + 0 * x[:, None]).astype(np.float32), model).unfamiliar
