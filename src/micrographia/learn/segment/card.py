@@ -55,9 +55,7 @@ Tells {len(model.names)} classes apart on every pixel of a micrograph. Made by {
 ## What it is not good for
 
 - Images of another material, preparation, detector or magnification than those above. `segment apply` flags images
-that look
-  unlike all of them; an image that is not flagged may still be wrong.
+  that look unlike all of them; an image that is not flagged may still be wrong.
 - The uncertainty of a pixel is the entropy of the network's own probabilities. Check it on labelled images of your
-own before
-  you rely on it.
+  own before you rely on it.
 """

@@ -83,7 +83,6 @@ def train_segmenter(
     settings = SegmentSettings() if settings is None else settings
     report = progress or (lambda done, total, words: None)
     began = time.monotonic()
-    encoder = load_encoder(settings.encoder).eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     orientation = orientation_of(training) if settings.orientation == "auto" else settings.orientation
     for image in training.images:
         try:
@@ -92,6 +91,7 @@ def train_segmenter(
             raise InputError(f"{image.name}: {error}") from error
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
+        encoder = load_encoder(settings.encoder).requires_grad_(False)
         network = Segmenter(encoder, classes=len(training.values)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         views = look(
             training,
