@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter, zoom
 from skimage.feature import multiscale_basic_features
 from skimage.filters import threshold_multiotsu
 from skimage.future import TrainableSegmenter
@@ -49,14 +50,14 @@ ALTERED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gamma 2": lambda f: 255 * (f / 255) ** 2,
     "noise of a tenth of the range": lambda f: f + 0.1 * np.ptp(f) * np.random.default_rng(0).standard_normal(f.shape),
     "blur of 1.5 px": lambda f: gaussian(f, 1.5),
-    "inverted": lambda f: 255 - f,
+    "black and white exchanged": lambda f: 255 - f,
+    "half the magnification": lambda f: zoom(gaussian(f, 1.0), 0.5, order=1),
+    "twice the magnification": lambda f: zoom(f, 2, order=1),
 }
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def gaussian(frame: np.ndarray, sigma: float) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
     return np.asarray(gaussian_filter(frame, sigma))
 
 
@@ -158,6 +159,8 @@ def iou(
     for image in images:
         frame = image.frame if alter is None else alter(image.frame).astype(np.float32)
         found = predict(frame)
+        if found.shape != image.mask.shape:  # scored at the magnification of the mask
+            found = zoom(found, np.divide(image.mask.shape, found.shape), order=0)
         for k in range(3):
             both[k] += ((found == k) & (image.mask == k)).sum()
             either[k] += ((found == k) | (image.mask == k)).sum()

@@ -15,12 +15,13 @@ from micrographia.context import Context
 from micrographia.cues import Cue, look
 from micrographia.errors import InputError, OutputError
 from micrographia.micrograph import Micrograph, Provenance
-from micrographia.report import overview as overview_module
 from micrographia.report.missing import missing_context
-from micrographia.report.overview import BatchEntry, overview_headline, write_index, write_overview
+from micrographia.report.overview import BatchEntry, Segments, overview_headline, write_index, write_overview
 from micrographia.report.overview_page import cue_value, overview_page
 from micrographia.report.overview_result import SCHEMAS, BatchResult, OverviewResult, generated_schema
 from micrographia.report.records import read_schema
+from micrographia.segment.measured import SegmentedField, measure
+from micrographia.segment.segmentation import Segmentation
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>.tif"
 ADVICE = ("No hexagonal lattice shows.",)
@@ -187,10 +188,10 @@ def test_hostile_names_and_metadata_stay_text() -> None:
 
 
 def test_a_failure_midway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_out_of_space(*_: object) -> str:
+    def run_out_of_space(*_: object, **options: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(overview_module, "overview_page", run_out_of_space)
+    monkeypatch.setattr(Path, "write_text", run_out_of_space)
     scan = make_scan()
     with pytest.raises(OutputError, match="No space left"):
         write_overview(scan, look(scan), ADVICE, tmp_path / "deep" / "out")
@@ -222,3 +223,32 @@ def test_an_index_links_what_was_analysed_and_tells_what_failed(tmp_path: Path) 
 def test_an_entry_is_either_a_result_or_an_error(folder: str | None, error: str | None) -> None:
     with pytest.raises(InputError, match="either a folder"):
         BatchEntry(name="scan.tif", folder=folder, headline=None, error=error)
+
+
+def make_segments(*, strangeness: float | None) -> Segments:
+    mask = np.zeros((192, 256), dtype=np.uint8)
+    mask[80:112] = 1  # 32 rows of 2.9 nm
+    classes = Segmentation(values=(0, 1), names=("metal", EVIL), mask=mask, strangeness=strangeness)
+    field = SegmentedField(name="steel.tif", segmentation=classes, pixel_size_nm=2.9)
+    measured = measure([field], kinds={EVIL: "layer"}, rng=np.random.default_rng(0))
+    return Segments(measured=measured, how="2 classes.", source="cd" * 32)
+
+
+def test_what_was_found_is_told_with_its_numbers(tmp_path: Path) -> None:
+    paths = write_overview(make_scan(), (), ADVICE, tmp_path, segments=make_segments(strangeness=0.5))
+    assert {p.name for p in paths} == {"report.html", "result.json", "measurements.json", "measurements.csv"}
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert Elements(source).open == []
+    assert "<script" not in source
+    words = " ".join(text_of(source).split())
+    assert "Mean thickness" in words
+    assert "0.0928" in words  # 32 x 2.9 nm in µm
+    assert "nlike the training images" not in words
+
+
+def test_an_image_unlike_the_training_images_is_the_first_of_the_limits(tmp_path: Path) -> None:
+    write_overview(make_scan(), (), ADVICE, tmp_path, segments=make_segments(strangeness=1.5))
+    words = " ".join(text_of((tmp_path / "report.html").read_text(encoding="utf-8")).split())
+    assert "what would tell more Unlike the training images: steel.tif." in words
+    advice = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["advice"]
+    assert advice[0].startswith("Unlike the training images")

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from micrographia.cli.batch import scans_of
 from micrographia.cli.segmenting import segmenting
 from micrographia.errors import InputError, MicrographiaError
 from micrographia.micrograph import Micrograph
 from micrographia.read import read
-from micrographia.segment.labelled import MASK_SUFFIXES, UNLABELLED, mask_files, read_mask
-from micrographia.segment.measured import SegmentedField
+from micrographia.report.field_pictures import MOST_SHOWN, grey_picture
+from micrographia.segment.labelled import MASK_SUFFIXES, MOST_CLASSES, UNLABELLED, mask_files, read_mask
+from micrographia.segment.measured import Kind, SegmentedField, check_kinds
 from micrographia.segment.segmentation import Segmentation
 
 
@@ -26,18 +28,18 @@ class Fields:
     ----------
     fields : tuple of SegmentedField
         What can be measured.
-    micrographs : mapping of str to Micrograph
-        Image of each field by its name; masks may come without.
+    greys : mapping of str to uint8 array (height, width)
+        Image of each field by its name, as it is shown; only of the first ones, and masks may come without.
     source : str
         SHA-256 of the model, or the masks' place.
     pixel_size_origin : str, optional
         Who said what the pixel size is.
     failures : tuple of MicrographiaError
-        Why the other images could not be used.
+        Why the others could not be used.
     """
 
     fields: tuple[SegmentedField, ...]
-    micrographs: Mapping[str, Micrograph]
+    greys: Mapping[str, UInt8[np.ndarray, "_height _width"]]
     source: str
     pixel_size_origin: str | None
     failures: tuple[MicrographiaError, ...] = field(default=())
@@ -49,7 +51,9 @@ def is_mask(source: str) -> bool:
     return path.suffix.lower() in MASK_SUFFIXES or (path.is_dir() and not (path / "config.json").exists())
 
 
-def fields_of_model(model: str, images: Sequence[str], *, pixel_size_nm: float | None, info_bar: bool) -> Fields:
+def fields_of_model(
+    model: str, images: Sequence[str], *, kinds: Mapping[str, Kind], pixel_size_nm: float | None, info_bar: bool
+) -> Fields:
     """Segment images; those that cannot be are told among the failures, unless it is the only one.
 
     Parameters
@@ -58,28 +62,33 @@ def fields_of_model(model: str, images: Sequence[str], *, pixel_size_nm: float |
         As `segmenting` takes it.
     images : sequence of str
         As on the command line.
+    kinds : mapping of str to Kind
+        What classes are said to be, which is checked before the work.
     pixel_size_nm : float, optional
         Edge of a pixel, as the user said [nm].
     info_bar : bool
         As in `read`.
     """
     way = segmenting(model)
-    found, failures = [], []
+    check_kinds(kinds, way.names)
+    found = _Found(pixel_size_nm, only=len(images) == 1)
     for scan in scans_of(images, channels=False):
         try:
             micrograph = _read(scan.files[0], pixel_size_nm, info_bar)
-            found.append((scan.name, micrograph, way.apply(micrograph, scan.name)))
+            # What each pixel is suffices; probabilities of many large images would not fit in memory.
+            classes = replace(way.apply(micrograph, scan.name), uncertainty=None, probability=None)
+            found.add(scan.name, micrograph, classes)
         except MicrographiaError as error:
-            if len(images) == 1:
-                raise
-            failures.append(error)
-    return _fields(found, way.source, tuple(failures), pixel_size_nm)
+            found.fail(error)
+    return found.fields(way.source)
 
 
 def fields_of_masks(
     masks: Path, images: Sequence[str], *, names: Sequence[str], pixel_size_nm: float | None, info_bar: bool
 ) -> Fields:
     """Read masks that somebody drew, and the images that they belong to, if they were given.
+
+    A mask that cannot be read, or does not fit its image, is told among the failures, unless it is the only one.
 
     Parameters
     ----------
@@ -93,42 +102,74 @@ def fields_of_masks(
         Edge of a pixel, as the user said [nm].
     info_bar : bool
         As in `read`.
+
+    Raises
+    ------
+    InputError
+        Two masks share a name, an image has no mask, or the masks' numbers do not fit the names or are no classes.
     """
     files = mask_files(masks)
+    stems = [f.stem for f in files]
+    if twice := [f.name for f in files if stems.count(f.stem) > 1]:
+        raise InputError(f"{' and '.join(twice[:2])} in {masks} share a name; give every mask a name of its own")
     by_stem = {scan.name: scan.files[0] for scan in scans_of(images, channels=False)}
     if len(files) == 1 and len(images) == 1:
         by_stem = {files[0].stem: images[0]}
-    elif stray := sorted(set(by_stem) - {f.stem for f in files}):
+    elif stray := sorted(set(by_stem) - set(stems)):
         raise InputError(f"image {stray[0]} has no mask of the same name in {masks}; give the images of the masks only")
-    drawn = [(f, read_mask(f)) for f in files]
-    values = sorted({int(v) for _, mask in drawn for v in np.unique(mask)})
+    found = _Found(pixel_size_nm, only=len(files) == 1)
+    drawn: dict[str, UInt8[np.ndarray, "_height _width"]] = {}
+    for file in files:
+        try:
+            drawn[file.stem] = read_mask(file)
+        except MicrographiaError as error:
+            found.fail(error)
+    values = tuple(sorted({int(v) for mask in drawn.values() for v in np.unique(mask)}))
+    called = _called(values, names, masks) if drawn else ()
+    for stem, mask in drawn.items():
+        try:
+            micrograph = _read(by_stem[stem], pixel_size_nm, info_bar) if stem in by_stem else None
+            fitting = mask if micrograph is None else _fitting(mask, by_stem[stem], micrograph)
+            found.add(stem, micrograph, Segmentation(values=values, names=called, mask=fitting))
+        except MicrographiaError as error:
+            found.fail(error)
+    return found.fields(str(masks))
+
+
+def _called(values: Sequence[int], names: Sequence[str], masks: Path) -> tuple[str, ...]:
+    """Return what the classes of masks are called, if their numbers are classes at all."""
     if UNLABELLED in values and len(values) > 2:
         raise InputError(
             f"masks in {masks} hold {UNLABELLED}, which stands for unlabelled; accepted to measure are masks where "
-            "every "
-            "pixel has a class"
+            "every pixel has a class"
+        )
+    if len(values) > MOST_CLASSES:
+        raise InputError(
+            f"masks in {masks} hold {len(values)} different numbers; accepted are up to {MOST_CLASSES} classes. If "
+            "they are grey values or numbered objects, save them as one number a class"
         )
     if names and len(names) != len(values):
         raise InputError(
             f"{len(names)} names were given ({', '.join(names)}) for the classes {', '.join(map(str, values))}; give "
-            "one "
-            "name a class"
+            "one name a class"
         )
-    called = tuple(names) or tuple(f"class {v}" for v in values)
-    found: list[tuple[str, Micrograph | None, Segmentation]] = []
-    for file, mask in drawn:
-        micrograph = _read(by_stem[file.stem], pixel_size_nm, info_bar) if file.stem in by_stem else None
-        if micrograph is not None and micrograph.frames.shape[1:] != mask.shape:
-            height, width = micrograph.frames.shape[1:]
-            if mask.shape[1] != width or mask.shape[0] < height or micrograph.pixel_size_origin != "info bar":
-                raise InputError(
-                    f"{file.name} is {mask.shape[1]} x {mask.shape[0]} px and its image {width} x {height}; accepted "
-                    "is "
-                    "one size for both"
-                )
-            mask = mask[:height]
-        found.append((file.stem, micrograph, Segmentation(values=tuple(values), names=called, mask=mask)))
-    return _fields(found, str(masks), (), pixel_size_nm)
+    return tuple(names) or tuple(f"class {v}" for v in values)
+
+
+def _fitting(
+    mask: UInt8[np.ndarray, "_height _width"], image: str, micrograph: Micrograph
+) -> UInt8[np.ndarray, "_row _column"]:
+    """Return a mask without the rows of the information bar that was cut off its image."""
+    height = micrograph.frames.shape[1]
+    if mask.shape == micrograph.frames.shape[1:]:
+        return mask
+    whole = read(image, info_bar=False).frames.shape[1:]
+    if mask.shape == whole:
+        return mask[:height]
+    raise InputError(
+        f"the mask of {Path(image).name} is {mask.shape[1]} x {mask.shape[0]} px and the image {whole[1]} x "
+        f"{whole[0]}; accepted is one size for both"
+    )
 
 
 def _read(file: str, pixel_size_nm: float | None, info_bar: bool) -> Micrograph:
@@ -138,22 +179,34 @@ def _read(file: str, pixel_size_nm: float | None, info_bar: bool) -> Micrograph:
     return replace(micrograph, pixel_size_nm=pixel_size_nm, pixel_size_origin="user")
 
 
-def _fields(
-    found: Sequence[tuple[str, Micrograph | None, Segmentation]],
-    source: str,
-    failures: tuple[MicrographiaError, ...],
-    pixel_size_nm: float | None,
-) -> Fields:
-    sizes = [pixel_size_nm if m is None else m.pixel_size_nm for _, m, _ in found]
-    origins = {m.pixel_size_origin for _, m, _ in found if m is not None and m.pixel_size_nm is not None}
-    origin = "user" if pixel_size_nm is not None else ", ".join(sorted(origins)) or None
-    return Fields(
-        fields=tuple(
-            SegmentedField(name=name, segmentation=classes, pixel_size_nm=size)
-            for (name, _, classes), size in zip(found, sizes, strict=True)
-        ),
-        micrographs={name: m for name, m, _ in found if m is not None},
-        source=source,
-        pixel_size_origin=origin,
-        failures=failures,
-    )
+class _Found:
+    """Collects fields and failures, and lets go of what takes much memory."""
+
+    def __init__(self, pixel_size_nm: float | None, *, only: bool) -> None:
+        self.pixel_size_nm, self.only = pixel_size_nm, only
+        self.found: list[SegmentedField] = []
+        self.greys: dict[str, UInt8[np.ndarray, "_height _width"]] = {}
+        self.origins: set[str] = set()
+        self.failures: list[MicrographiaError] = []
+
+    def add(self, name: str, micrograph: Micrograph | None, classes: Segmentation) -> None:
+        size = self.pixel_size_nm if micrograph is None else micrograph.pixel_size_nm
+        if size is not None:
+            self.origins.add("user" if micrograph is None else micrograph.pixel_size_origin)
+        if micrograph is not None and len(self.found) < MOST_SHOWN:
+            self.greys[name] = grey_picture(micrograph.frames[0])
+        self.found.append(SegmentedField(name=name, segmentation=classes, pixel_size_nm=size))
+
+    def fail(self, error: MicrographiaError) -> None:
+        if self.only:
+            raise error
+        self.failures.append(error)
+
+    def fields(self, source: str) -> Fields:
+        return Fields(
+            fields=tuple(self.found),
+            greys=self.greys,
+            source=source,
+            pixel_size_origin=", ".join(sorted(self.origins)) or None,
+            failures=tuple(self.failures),
+        )

@@ -12,13 +12,15 @@ from micrographia.cli.segmenting import segmenting
 from micrographia.micrograph import Micrograph
 from micrographia.report.overview import Segments
 from micrographia.segment.instances.ground import segment_objects
-from micrographia.segment.measured import SegmentedField, measure
+from micrographia.segment.instances.instances import Instances
+from micrographia.segment.measured import Kind, SegmentedField, measure
 from micrographia.segment.segmentation import Segmentation
 
 Find = Callable[[Micrograph], Segments]
 """Finds and measures, or raises InputError with the reason why nothing can be found."""
 
 _GROUND: Final = "objects on a plain ground, by threshold"
+_OBJECTS: Final = "objects"
 _SEED: Final = 0
 
 
@@ -37,8 +39,8 @@ def objects_on_ground(micrograph: Micrograph) -> Segments:
     """
     found = segment_objects(micrograph.frames[0])
     mask = (found.instances.labels > 0).astype(np.uint8)
-    classes = Segmentation(values=(0, 1), names=("ground", "objects"), mask=mask)
-    return _measured(micrograph, classes, found.sentence, _GROUND)
+    classes = Segmentation(values=(0, 1), names=("ground", _OBJECTS), mask=mask)
+    return _measured(micrograph, classes, found.sentence, _GROUND, instances=found.instances)
 
 
 def by_model(model: str) -> Find:
@@ -60,14 +62,20 @@ def by_model(model: str) -> Find:
         classes = way.apply(micrograph, micrograph.provenance.file)
         words = f"{len(classes.names)} classes by {Path(model).name}: {', '.join(classes.names)}."
         if classes.unfamiliar:
-            words += " The image is unlike all that the model learned from: do not rely on it."
+            words += " UNLIKE THE TRAINING IMAGES, do not rely on it."
         return _measured(micrograph, classes, words, way.source)
 
     return find
 
 
-def _measured(micrograph: Micrograph, classes: Segmentation, how: str, source: str) -> Segments:
+def _measured(
+    micrograph: Micrograph, classes: Segmentation, how: str, source: str, *, instances: Instances | None = None
+) -> Segments:
     field = SegmentedField(
-        name=micrograph.provenance.file, segmentation=classes, pixel_size_nm=micrograph.pixel_size_nm
+        name=micrograph.provenance.file,
+        segmentation=classes,
+        pixel_size_nm=micrograph.pixel_size_nm,
+        instances={} if instances is None else {_OBJECTS: instances},
     )
-    return Segments(measured=measure([field], rng=np.random.default_rng(_SEED)), how=how, source=source)
+    kinds: dict[str, Kind] = {} if instances is None else {_OBJECTS: "objects"}
+    return Segments(measured=measure([field], kinds=kinds, rng=np.random.default_rng(_SEED)), how=how, source=source)

@@ -75,6 +75,7 @@ def train(
     """Learn to segment from labelled images, in minutes. Writes the model and, beside it, its card."""
     from micrographia.learn.segment.card import model_card
     from micrographia.learn.segment.train import Directions, SegmentSettings, train_segmenter
+    from micrographia.report.folder import new_folder
     from micrographia.segment.labelled import read_training_set
     from micrographia.segment.network.saved import SUFFIX, save_model
 
@@ -91,8 +92,9 @@ def train(
     )
     with bar("steps") as tell:
         model = train_segmenter(training, settings=settings, progress=tell)
-    save_model(model, out)
-    out.with_suffix(".md").write_text(model_card(model), encoding="utf-8")
+    with new_folder(out.parent) as folder:
+        save_model(model, folder / out.name)
+        (folder / out.with_suffix(".md").name).write_text(model_card(model), encoding="utf-8")
     say(
         f"{len(training.images)} image{'s' * (len(training.images) > 1)}, classes: "
         + ", ".join(f"{v} {n}" for v, n in zip(training.values, training.names, strict=True))
@@ -117,17 +119,20 @@ def apply(
     from dataclasses import replace
 
     from micrographia.read import read
-    from micrographia.report.segmented import Segmented, write_segmentation, write_segmented
+    from micrographia.report.segmented import Segmented, free_names, write_segmentation, write_segmented
 
     require_folder(out)
+    scans = scans_of(images, channels=False)
+    names = free_names([scan.name for scan in scans], tiff=tiff)
+    _keep_images([scan.files[0] for scan in scans], names, out, tiff=tiff)
     way = segmenting(model, flips=not fast, probability=probability)
     entries, failed = [], False
-    for scan in scans_of(images, channels=False):
+    for scan, name in zip(scans, names, strict=True):
         try:
             micrograph = read(scan.files[0], info_bar=not no_info_bar)
             if pixel_size_nm is not None:
                 micrograph = replace(micrograph, pixel_size_nm=pixel_size_nm, pixel_size_origin="user")
-            found = Segmented(name=scan.name, micrograph=micrograph, segmentation=way.apply(micrograph, scan.name))
+            found = Segmented(name=name, micrograph=micrograph, segmentation=way.apply(micrograph, name))
             entries.append(write_segmented(found, out, tiff=tiff))
             say(f"{scan.files[0]}: {found.headline}")
         except MicrographiaError as error:
@@ -140,6 +145,17 @@ def apply(
         say(f"masks: {out}")
     if failed:
         raise typer.Exit(2)
+
+
+def _keep_images(images: list[str], names: list[str], out: Path, *, tiff: bool) -> None:
+    """Refuse to write a mask over one of the images, which often lie in the folder where one works."""
+    from micrographia.report.segmented import files_of
+
+    written = {(out / file).resolve() for name in names for file in files_of(name, tiff=tiff)}
+    for image in images:
+        path = Path(image.partition("::")[0])
+        if path.resolve() in written:
+            raise OutputError(f"--out is {out}, where {path.name} would be written over the image; give another folder")
 
 
 @segment.command("measure")
@@ -168,7 +184,7 @@ def measure(
     import numpy as np
 
     from micrographia.cli.fields import fields_of_masks, fields_of_model, is_mask
-    from micrographia.report.measurements import write_measurements
+    from micrographia.report.measurements import headlines, write_measurements
     from micrographia.segment.measured import measure as measure_fields
 
     require_folder(out)
@@ -181,20 +197,16 @@ def measure(
             )
         if classes is not None:
             raise InputError("--classes was given with a model, which knows the names of its classes; leave it out")
-        found = fields_of_model(source, images, pixel_size_nm=pixel_size_nm, info_bar=not no_info_bar)
+        found = fields_of_model(source, images, kinds=asked, pixel_size_nm=pixel_size_nm, info_bar=not no_info_bar)
     else:
         found = fields_of_masks(
             Path(source), images or [], names=_names(classes), pixel_size_nm=pixel_size_nm, info_bar=not no_info_bar
         )
     if found.fields:
-        with bar("measuring") as tell:
-            tell(0, 1)
-            measured = measure_fields(found.fields, kinds=asked, rng=np.random.default_rng(0))
-            tell(1, 1)
-        write_measurements(
-            measured, found.micrographs, out, source=found.source, pixel_size_origin=found.pixel_size_origin
-        )
-        say(f"{len(found.fields)} field{'s' * (len(found.fields) > 1)}, {len(measured.classes)} classes measured")
+        measured = measure_fields(found.fields, kinds=asked, rng=np.random.default_rng(0))
+        write_measurements(measured, found.greys, out, source=found.source, pixel_size_origin=found.pixel_size_origin)
+        for line in headlines(measured):
+            say(line)
         say(f"report: {out / 'report.html'}")
     for error in found.failures:
         fail(error)

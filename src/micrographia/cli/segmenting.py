@@ -25,10 +25,13 @@ class Segmenting:
         Segments the first channel of a micrograph, with a progress bar that has the given title.
     source : str
         SHA-256 of the model's file, or the checkpoint's name.
+    names : tuple of str
+        What its classes are called.
     """
 
     apply: Callable[[Micrograph, str], Segmentation]
     source: str
+    names: tuple[str, ...]
 
 
 def segmenting(model: str, *, flips: bool = True, probability: bool = False) -> Segmenting:
@@ -53,7 +56,11 @@ def segmenting(model: str, *, flips: bool = True, probability: bool = False) -> 
     from micrographia.segment.network.checkpoints import load_checkpoint, segment_with
 
     checkpoint = load_checkpoint(model)
-    return Segmenting(apply=lambda micrograph, title: segment_with(micrograph.frames[0], checkpoint), source=model)
+    return Segmenting(
+        apply=lambda micrograph, title: segment_with(micrograph.frames[0], checkpoint),
+        source=model,
+        names=checkpoint.classes,
+    )
 
 
 def _trained_here(path: Path, *, flips: bool, probability: bool) -> Segmenting:
@@ -67,4 +74,4 @@ def _trained_here(path: Path, *, flips: bool, probability: bool) -> Segmenting:
         with bar(f"{title}: windows") as tell:
             return segment(micrograph.frames[0], trained, settings=settings, progress=tell)
 
-    return Segmenting(apply=apply, source=trained.sha256)
+    return Segmenting(apply=apply, source=trained.sha256, names=trained.names)

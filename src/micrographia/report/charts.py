@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from micrographia.report.markup import text
-from micrographia.report.numbers import scale_bar_length
+from micrographia.report.numbers import magnitude, scale_bar_length
 
 _WIDTH, _HEIGHT = 440.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 10.0, 12.0, 36.0
@@ -93,12 +93,12 @@ def _y(value: float, top: float) -> float:
 def _framed(shapes: str, x: _axis, low: float, high: float, top: float, *, title: str, unit: str, side: str) -> str:
     marks = "".join(
         f'<line class="tick" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="{_y(0, 1)}" y2="{_y(0, 1) + 4}"/>'
-        f'<text x="{x(v):.1f}" y="{_y(0, 1) + 15}" text-anchor="middle">{v:g}</text>'
+        f'<text x="{x(v):.1f}" y="{_y(0, 1) + 15}" text-anchor="middle">{_label(v)}</text>'
         for v in _ticks(low, high)
     )
     marks += "".join(
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_y(v, top):.1f}" y2="{_y(v, top):.1f}"/>'
-        f'<text x="{_LEFT - 5}" y="{_y(v, top) + 4:.1f}" text-anchor="end">{v:g}</text>'
+        f'<text x="{_LEFT - 5}" y="{_y(v, top) + 4:.1f}" text-anchor="end">{_label(v)}</text>'
         for v in _ticks(0, top)
     )
     words = f"{title} [{unit}]" if unit else title
@@ -111,6 +111,11 @@ def _framed(shapes: str, x: _axis, low: float, high: float, top: float, *, title
         f'<text x="{middle:.0f}" y="{_HEIGHT - 4}" text-anchor="middle">{text(words)}</text>'
         f'<text transform="{upright}" text-anchor="middle">{text(side)}</text></svg>'
     )
+
+
+def _label(value: float) -> str:
+    """Return a tick's label: ``20,000`` rather than ``2e+04``, but a power of ten for what would be too long."""
+    return "0" if value == 0 else magnitude(value, 1) if not 1e-3 <= abs(value) < 1e6 else f"{value:,.10g}"
 
 
 def _ticks(low: float, high: float) -> Sequence[float]:

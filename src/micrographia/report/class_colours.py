@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from micrographia.segment.segmentation import Segmentation
 
@@ -33,7 +34,10 @@ def legend_colour(colour: str | None) -> str:
 
 
 def tinted(
-    grey: Float[np.ndarray, "height width"], segmentation: Segmentation
+    grey: Float[np.ndarray, "height width"],
+    segmentation: Segmentation,
+    *,
+    labels: Sequence[Int[np.ndarray, "_height _width"]] = (),
 ) -> UInt8[np.ndarray, "height width rgb"]:
     """Return a picture with every class but the first tinted and outlined.
 
@@ -43,12 +47,15 @@ def tinted(
         Grey values, 0 black and 1 white.
     segmentation : Segmentation
         Class of every pixel.
+    labels : sequence of int arrays (height, width)
+        Numbered objects, which are outlined one by one where they touch.
     """
     picture = np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2)
     mask = segmentation.mask
     edge = np.zeros(mask.shape, dtype=bool)
-    edge[:-1] |= mask[:-1] != mask[1:]
-    edge[:, :-1] |= mask[:, :-1] != mask[:, 1:]
+    for regions in (mask, *labels):
+        edge[:-1] |= regions[:-1] != regions[1:]
+        edge[:, :-1] |= regions[:, :-1] != regions[:, 1:]
     for value, colour in zip(segmentation.values, class_colours(segmentation), strict=True):
         if colour is None:
             continue

@@ -6,17 +6,21 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from micrographia.micrograph import Micrograph
+import numpy as np
+from jaxtyping import UInt8
+
 from micrographia.report.folder import new_folder
-from micrographia.report.measurements_page import measurements_page
+from micrographia.report.measurements_page import headlines, measurements_page
 from micrographia.report.measurements_result import measurements_csv, measurements_result, objects_csv
 from micrographia.segment.instances.coco import to_coco
 from micrographia.segment.measured import Measured
 
+__all__ = ["headlines", "measurement_tables", "write_measurements"]
+
 
 def write_measurements(
     measured: Measured,
-    micrographs: Mapping[str, Micrograph],
+    greys: Mapping[str, UInt8[np.ndarray, "_height _width"]],
     out: Path,
     *,
     source: str,
@@ -28,8 +32,8 @@ def write_measurements(
     ----------
     measured : Measured
         What was measured.
-    micrographs : mapping of str to Micrograph
-        Image of each field, by its name; may lack some.
+    greys : mapping of str to uint8 array (height, width)
+        Image of each field, by its name, as `grey_picture` gives it; may lack some.
     out : Path
         Folder for the results. When it exists, files of the same name are replaced and others stay.
     source : str
@@ -49,7 +53,7 @@ def write_measurements(
         ``out`` cannot be written to.
     """
     texts = measurement_tables(measured, source=source, pixel_size_origin=pixel_size_origin)
-    texts["report.html"] = measurements_page(measured, micrographs, source=source, pixel_size_origin=pixel_size_origin)
+    texts["report.html"] = measurements_page(measured, greys, source=source, pixel_size_origin=pixel_size_origin)
     with new_folder(out) as folder:
         for name, words in texts.items():
             (folder / name).write_text(words, encoding="utf-8")
@@ -79,5 +83,7 @@ def measurement_tables(measured: Measured, *, source: str, pixel_size_origin: st
     for one in with_objects:
         found = {f.name: i for f, i in zip(measured.fields, one.instances, strict=True)}
         which = "" if len(with_objects) == 1 else "-" + "".join(c if c.isalnum() else "-" for c in one.name)
+        while f"objects{which}.coco.json" in texts:  # two names that differ in other signs only
+            which += "-2"
         texts[f"objects{which}.coco.json"] = json.dumps(to_coco(found)) + "\n"
     return texts

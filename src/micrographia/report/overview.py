@@ -10,9 +10,10 @@ from micrographia.cues import Cue
 from micrographia.micrograph import Micrograph
 from micrographia.report.batch_entry import BatchEntry
 from micrographia.report.batch_page import batch_page
+from micrographia.report.field_pictures import grey_picture
 from micrographia.report.folder import new_folder
 from micrographia.report.measurements import measurement_tables
-from micrographia.report.measurements_page import classes_section, fields_section
+from micrographia.report.measurements_page import classes_section, fields_section, warnings_of
 from micrographia.report.overview_page import overview_headline, overview_page
 from micrographia.report.overview_result import batch_result, overview_result
 from micrographia.segment.measured import Measured
@@ -74,17 +75,22 @@ def write_overview(
         ``out`` cannot be written to.
     """
     parts: tuple[str, ...] = ()
-    texts: dict[str, str] = {}
+    tables: dict[str, str] = {}
     if segments is not None:
         measured = segments.measured
+        advice = (*warnings_of(measured), *advice)
+        greys = {measured.fields[0].name: grey_picture(micrograph.frames[0])}
         parts = (
-            fields_section(measured.fields, {measured.fields[0].name: micrograph}, how=segments.how),
+            fields_section("What was found", measured, greys, how=segments.how),
             classes_section(measured),
         )
         origin = None if micrograph.pixel_size_nm is None else micrograph.pixel_size_origin
-        texts = measurement_tables(measured, source=segments.source, pixel_size_origin=origin)
-    texts["result.json"] = overview_result(micrograph, cues, advice).model_dump_json(indent=2) + "\n"
-    texts["report.html"] = overview_page(micrograph, cues, advice, parts=parts)
+        tables = measurement_tables(measured, source=segments.source, pixel_size_origin=origin)
+    texts = {
+        "report.html": overview_page(micrograph, cues, advice, parts=parts),
+        "result.json": overview_result(micrograph, cues, advice).model_dump_json(indent=2) + "\n",
+        **tables,
+    }
     with new_folder(out) as folder:
         for name, words in texts.items():
             (folder / name).write_text(words, encoding="utf-8")

@@ -47,6 +47,7 @@ class Segmented:
         shares = ", ".join(
             f"{name} {share_words(found, value)}" for value, name in zip(found.values, found.names, strict=True)
         )
+        shares += f"; seen {found.seen}" if found.seen else ""
         return shares + ("; UNLIKE THE TRAINING IMAGES, do not rely on it" if found.unfamiliar else "")
 
 
@@ -71,6 +72,7 @@ class SegmentedResult(Part):
     mean_uncertainty: FiniteFloat | None
     doubtful_share: FiniteFloat | None = Field(description=f"Share of pixels with an uncertainty above {DOUBTFUL}")
     strangeness: FiniteFloat | None = Field(description="1: as unlike the training images as they are among themselves")
+    seen: str = Field(description="What was done to make it look like the training images; empty for nothing")
     unfamiliar: bool = Field(
         description="Whether the image is unlike all training images, so that the mask means little"
     )
@@ -97,6 +99,42 @@ def generated_schema(file: str) -> dict[str, Any]:
     return schema_of(model, name)
 
 
+def files_of(name: str, *, tiff: bool = False) -> tuple[str, str, str, str]:
+    """Return the files of one image: mask, overlay, uncertainty, probability.
+
+    Examples
+    --------
+    >>> files_of("a")
+    ('a.png', 'a-overlay.png', 'a-uncertainty.png', 'a-probability.tif')
+    """
+    return (
+        f"{name}.{'tif' if tiff else 'png'}",
+        f"{name}-overlay.png",
+        f"{name}-uncertainty.png",
+        f"{name}-probability.tif",
+    )
+
+
+def free_names(names: Sequence[str], *, tiff: bool = False) -> list[str]:
+    """Return the names, with a number after those whose files would replace those of another image.
+
+    Examples
+    --------
+    >>> free_names(["a", "a-overlay", "b"])
+    ['a', 'a-overlay-2', 'b']
+    """
+    taken: set[str] = set()
+    free = []
+    for wanted in names:
+        name, k = wanted, 1
+        while taken & {f.lower() for f in files_of(name, tiff=tiff)}:
+            k += 1
+            name = f"{wanted}-{k}"
+        taken |= {f.lower() for f in files_of(name, tiff=tiff)}
+        free.append(name)
+    return free
+
+
 def write_segmented(found: Segmented, out: Path, *, tiff: bool = False) -> SegmentedResult:
     """Write the files of one image; all of them, or nothing.
 
@@ -119,16 +157,14 @@ def write_segmented(found: Segmented, out: Path, *, tiff: bool = False) -> Segme
     OutputError
         ``out`` cannot be written to.
     """
-    result, name = found.segmentation, found.name
-    mask = f"{name}.{'tif' if tiff else 'png'}"
-    uncertainty = None if result.uncertainty is None else f"{name}-uncertainty.png"
-    probability = None if result.probability is None else f"{name}-probability.tif"
+    result = found.segmentation
+    mask, overlay, uncertainty, probability = files_of(found.name, tiff=tiff)
     with new_folder(out) as folder:
         Image.fromarray(result.mask).save(folder / mask)
-        write_segmented_overlay(found.micrograph, result, folder / f"{name}-overlay.png")
-        if uncertainty is not None and result.uncertainty is not None:
+        write_segmented_overlay(found.micrograph, result, folder / overlay)
+        if result.uncertainty is not None:
             Image.fromarray(np.rint(result.uncertainty * 255).astype(np.uint8)).save(folder / uncertainty)
-        if probability is not None and result.probability is not None:
+        if result.probability is not None:
             import tifffile
 
             tifffile.imwrite(
@@ -138,7 +174,7 @@ def write_segmented(found: Segmented, out: Path, *, tiff: bool = False) -> Segme
                 compression="zlib",
                 metadata={"axes": "CYX", "classes": list(result.names)},
             )
-    return _described(found, mask, uncertainty, probability)
+    return _described(found, tiff=tiff)
 
 
 def write_segmentation(entries: Sequence[SegmentedResult], model_sha256: str, out: Path) -> Path:
@@ -169,16 +205,17 @@ def write_segmentation(entries: Sequence[SegmentedResult], model_sha256: str, ou
     return out / "segmentation.json"
 
 
-def _described(found: Segmented, mask: str, uncertainty: str | None, probability: str | None) -> SegmentedResult:
+def _described(found: Segmented, *, tiff: bool) -> SegmentedResult:
     result = found.segmentation
+    mask, overlay, uncertainty, probability = files_of(found.name, tiff=tiff)
     counts = np.bincount(result.mask.ravel(), minlength=256)
     doubt = result.uncertainty
     return SegmentedResult(
         scan=scan_result(found.micrograph),
         mask=mask,
-        overlay=f"{found.name}-overlay.png",
-        uncertainty=uncertainty,
-        probability=probability,
+        overlay=overlay,
+        uncertainty=None if result.uncertainty is None else uncertainty,
+        probability=None if result.probability is None else probability,
         classes=tuple(
             ClassResult(value=v, name=n, share=float(counts[v] / counts.sum()), pixels=int(counts[v]))
             for v, n in zip(result.values, result.names, strict=True)
@@ -186,5 +223,6 @@ def _described(found: Segmented, mask: str, uncertainty: str | None, probability
         mean_uncertainty=None if doubt is None else round(float(doubt.mean()), 6),
         doubtful_share=None if doubt is None else round(float((doubt > DOUBTFUL).mean()), 6),
         strangeness=None if result.strangeness is None else round(result.strangeness, 4),
+        seen=result.seen,
         unfamiliar=result.unfamiliar,
     )

@@ -20,6 +20,8 @@ _DPI: Final = 100
 _SMALLEST_EDGE_PX: Final = 1000
 _LARGEST_EDGE_PX: Final = 4096
 _ACROSS: Final = 4
+_MARK_EM: Final = 5.0
+_LETTER_EM: Final = 0.6
 
 
 def write_segmented_overlay(micrograph: Micrograph, segmentation: Segmentation, path: Path) -> None:
@@ -47,7 +49,14 @@ def write_segmented_overlay(micrograph: Micrograph, segmentation: Segmentation, 
     text_pt = max(wide, _SMALLEST_EDGE_PX) * 0.0135 * 72 / _DPI
     em_px = text_pt * _DPI / 72
     warning = "UNLIKE THE TRAINING IMAGES: do not rely on this" if segmentation.unfamiliar else ""
-    rows = -(-len(segmentation.values) // _ACROSS) + bool(warning)
+    remark = warning or (f"Seen {segmentation.seen}" if segmentation.seen else "")
+    labels = [
+        f"{name}  {share_words(segmentation, value)}"
+        for value, name in zip(segmentation.values, segmentation.names, strict=True)
+    ]
+    room = int(wide / em_px / (_MARK_EM + _LETTER_EM * max(len(label) for label in labels)))
+    across = min(max(room, 1), _ACROSS, len(labels))
+    rows = -(-len(labels) // across) + bool(remark)
     strip = round((rows * 2.0 + 1.2) * em_px)
     figure = Figure(figsize=(wide / _DPI, (tall + strip) / _DPI), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -62,23 +71,23 @@ def write_segmented_overlay(micrograph: Micrograph, segmentation: Segmentation, 
         em_px=em_px * width / wide,
         text_pt=text_pt,
     )
-    if warning:
-        figure.text(0.5, share - 1.2 * em_px / (tall + strip), warning, color="#b02026", fontsize=text_pt, ha="center")
-    handles = [
-        Patch(fc=legend_colour(colour), ec="#404040", lw=0.5, label=f"{name}  {share_words(segmentation, value)}")
-        for colour, value, name in zip(
-            class_colours(segmentation), segmentation.values, segmentation.names, strict=True
-        )
-    ]
-    figure.legend(
-        handles=handles,
+    if remark:
+        colour, below = "#b02026" if warning else "#404040", share - 1.2 * em_px / (tall + strip)
+        figure.text(0.5, below, remark, color=colour, fontsize=text_pt, ha="center")
+    legend = figure.legend(
+        handles=[Patch(fc=legend_colour(c), ec="#404040", lw=0.5) for c in class_colours(segmentation)],
+        labels=[" " for _ in labels],
         loc="lower center",
         bbox_to_anchor=(0.0, 0.0, 1.0, share),
-        ncols=min(len(handles), _ACROSS),
+        ncols=across,
         frameon=False,
         fontsize=text_pt,
         columnspacing=2.5,
     )
+    for shown, label in zip(legend.get_texts(), labels, strict=True):
+        # Only so is a name what it is: a legend leaves out what begins with _, and $ would begin a formula.
+        shown.set_text(label)
+        shown.set_parse_math(False)
     figure.savefig(path, dpi=_DPI, metadata={"Software": "Micrographia"})
 
 

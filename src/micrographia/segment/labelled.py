@@ -157,8 +157,7 @@ def read_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
     if labels.ndim != 2:
         raise InputError(
             f"{path.name} is a colour picture ({mode}); accepted is an index mask, where each pixel holds the number "
-            "of "
-            "its class: save it with one channel or a palette"
+            "of its class: save it with one channel or a palette"
         )
     if labels.dtype == bool:
         labels = labels.astype(np.uint8)
@@ -256,8 +255,7 @@ def _check_classes(found: Sequence[int], names: Sequence[str], unlabelled: int |
     if len(found) > MOST_CLASSES:
         raise InputError(
             f"the masks in {masks} hold {len(found)} different numbers; accepted are up to {MOST_CLASSES} classes. If "
-            "they "
-            "are grey values or numbered objects, save them as one number a class"
+            "they are grey values or numbered objects, save them as one number a class"
         )
     if names and len(names) != len(found):
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
@@ -30,6 +31,7 @@ from micrographia.segment.measure import (
     point_count,
     spacing,
 )
+from micrographia.segment.measure.intervals import ratio_of_totals
 from micrographia.segment.segmentation import Segmentation
 
 Kind = Literal["phase", "objects", "powder", "grains", "cracks", "layer"]
@@ -37,24 +39,30 @@ Kind = Literal["phase", "objects", "powder", "grains", "cracks", "layer"]
 
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
+# The first that a name holds decides: an oxide particle is an object, and a grain boundary is no grain.
 _WORDS: Final[Mapping[str, Kind]] = {
     "crack": "cracks",
+    "boundar": "phase",
     "grain": "grains",
     "powder": "powder",
-    "layer": "layer",
-    "oxide": "layer",
-    "coating": "layer",
-    "tgo": "layer",
     "pore": "objects",
     "void": "objects",
     "particle": "objects",
     "precipitate": "objects",
     "loop": "objects",
+    "layer": "layer",
+    "oxide": "layer",
+    "coating": "layer",
+    "tgo": "layer",
 }
 _PORES: Final = ("pore", "void", "porosity")
 _MOST_SHARE_OF_OBJECTS: Final = 0.6
-_THIN: Final = 12.0
-_ACROSS: Final = 0.95
+_LEAST_SHARE_OF_LAYER: Final = 0.5
+_LEAST_ELONGATION: Final = 12.0
+_WIDEST_CRACK_PX: Final = 12.0
+_SAME_PIXEL_SIZE: Final = 1e-3
+_AVERAGED: Final = ("mean thickness", "crack density", "mean crack width", "mean nearest-neighbour distance")
+"""What is measured field by field, and averaged over fields."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,11 +77,14 @@ class SegmentedField:
         Class of every pixel.
     pixel_size_nm : float, optional
         Edge of a pixel [nm]; None when unknown.
+    instances : mapping of str to Instances
+        Objects of classes, by their names, where they were told apart already.
     """
 
     name: str
     segmentation: Segmentation
     pixel_size_nm: float | None
+    instances: Mapping[str, Instances] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,7 +165,8 @@ def measure(
     Raises
     ------
     InputError
-        There is no field, fields have different classes or pixel sizes, or ``kinds`` names no class of theirs.
+        There is no field, fields share a name or have different classes or pixel sizes, ``kinds`` names no class of
+        theirs, or there is only one class and ``kinds`` does not name it.
 
     Examples
     --------
@@ -167,14 +179,22 @@ def measure(
     ('layer', 50.0, 3.2, 'µm')
     """
     kinds = {} if kinds is None else kinds
-    scale = _check(fields, kinds)
-    names = fields[0].segmentation.names
-    wanted = [n for n in names[1:] if n not in kinds] + list(kinds)
+    scale = check_fields(fields, kinds)
+    told: dict[str, tuple[Kind, str]] = {}
+    for name in fields[0].segmentation.names:
+        if name in kinds:
+            told[name] = kinds[name], "as given"
+        elif name != fields[0].segmentation.names[0]:
+            told[name] = kind_of([f.segmentation.of(name) for f in fields], name)
+    cracks = [name for name, (kind, _) in told.items() if kind == "cracks"]
     found = []
-    for name in (n for n in names if n in wanted):
+    for name, (kind, reason) in told.items():
         masks = [f.segmentation.of(name) for f in fields]
-        kind, reason = (kinds[name], "as it was said") if name in kinds else kind_of(masks, name)
-        found.append(_measured(name, kind, reason, masks, fields, scale, rng))
+        base = MeasuredClass(name=name, kind=kind, reason=reason, overall=_shares(masks, name))
+        if kind == "layer" and cracks:
+            masks = [_bridged(m, [f.segmentation.of(c) for c in cracks]) for m, f in zip(masks, fields, strict=True)]
+            base = replace(base, reason=f"{reason}; for its thickness, {' and '.join(cracks)} within it is part of it")
+        found.append(_measured(base, masks, fields, scale, rng))
     return Measured(fields=tuple(fields), scale=scale, classes=tuple(found))
 
 
@@ -221,72 +241,143 @@ def _spans(mask: Bool[np.ndarray, "height width"]) -> bool:
 
     pieces = label(mask)
     largest = pieces == np.argmax(np.bincount(pieces[mask]))
-    sides = [largest[0].any(), largest[-1].any(), largest[:, 0].any(), largest[:, -1].any()]
-    across = (sides[0] and sides[1]) != (sides[2] and sides[3])
-    return bool(across and largest.sum() > _ACROSS / 2 * mask.sum() and largest.mean() < _MOST_SHARE_OF_OBJECTS)
+    down, along = largest[0].any() and largest[-1].any(), largest[:, 0].any() and largest[:, -1].any()
+    most = largest.sum() > _LEAST_SHARE_OF_LAYER * mask.sum() and largest.mean() < _MOST_SHARE_OF_OBJECTS
+    return bool(down != along and most)
 
 
 def _thin(mask: Bool[np.ndarray, "height width"]) -> bool:
+    """Whether pieces are, by their areas, much longer than wide, and narrow."""
+    from skimage.measure import label
     from skimage.morphology import skeletonize
 
-    length = float(skeletonize(mask).sum())
-    return length > 0 and length**2 / float(mask.sum()) > _THIN and length / float(mask.sum()) > 0.08
+    lengths = np.bincount(label(mask)[skeletonize(mask)]).astype(np.float64)
+    area = float(mask.sum())
+    # A piece of length l and width w has the area a = l w; the mean of l / w over pieces, weighted by a, is this.
+    elongation = float((lengths**2).sum()) / area
+    return elongation > _LEAST_ELONGATION and area < _WIDEST_CRACK_PX * float(lengths.sum())
 
 
-def _check(fields: Sequence[SegmentedField], kinds: Mapping[str, Kind]) -> Scale:
+def _bridged(
+    layer: Bool[np.ndarray, "height width"], cracks: Sequence[Bool[np.ndarray, "_height _width"]]
+) -> Bool[np.ndarray, "height width"]:
+    """Return a layer with the cracks that have it on both sides, which would cut it into pieces."""
+    whole = layer.copy()
+    for axis in (0, 1):
+        before = np.logical_or.accumulate(layer, axis=axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(layer, axis), axis=axis), axis)
+        for crack in cracks:
+            whole |= crack & before & after
+    return whole
+
+
+def check_fields(fields: Sequence[SegmentedField], kinds: Mapping[str, Kind]) -> Scale:
+    """Return the pixel size of fields, if they can be measured together; the errors are those of `measure`."""
     if not fields:
         raise InputError("there is no field to measure; give at least one mask")
-    names = fields[0].segmentation.names
+    names, size = fields[0].segmentation.names, fields[0].pixel_size_nm
     for other in fields[1:]:
         if other.segmentation.names != names:
             raise InputError(
                 f"{fields[0].name} has the classes {', '.join(names)} and {other.name} "
                 f"{', '.join(other.segmentation.names)}; accepted are fields with the same classes"
             )
-        if other.pixel_size_nm != fields[0].pixel_size_nm:
+        if not math.isclose(other.pixel_size_nm or 0.0, size or 0.0, rel_tol=_SAME_PIXEL_SIZE):
             raise InputError(
                 f"{fields[0].name} has pixels of {_size(fields[0])} and {other.name} of {_size(other)}; accepted are "
-                "fields "
-                "of one pixel size: measure them apart, or say --pixel-size-nm"
+                "fields of one pixel size: measure them apart, or say --pixel-size-nm"
             )
+    called = [f.name for f in fields]
+    if twice := [name for name in called if called.count(name) > 1]:
+        raise InputError(f"two fields are called {twice[0]}; give every field a name of its own")
+    check_kinds(kinds, names)
+    return Scale(pixel_size_nm=size)
+
+
+def check_kinds(kinds: Mapping[str, Kind], names: Sequence[str]) -> None:
+    """Refuse kinds of classes that are not there, and a single class that is not named among them.
+
+    Raises
+    ------
+    InputError
+        As said above.
+    """
     for name, kind in kinds.items():
         if name not in names:
             raise InputError(f"class {name!r} is not among {', '.join(names)}; accepted is one of them")
         if kind not in KINDS:
             raise InputError(f"class {name} is said to be {kind!r}; accepted is one of {', '.join(KINDS)}")
-    return Scale(pixel_size_nm=fields[0].pixel_size_nm)
+    if len(names) == 1 and not kinds:
+        raise InputError(
+            f"there is only one class, {names[0]}, and it fills every field; to measure it say what it is, e.g. "
+            f"--kind '{names[0]}=phase'"
+        )
 
 
 def _size(one: SegmentedField) -> str:
     return "unknown size" if one.pixel_size_nm is None else f"{one.pixel_size_nm:g} nm"
 
 
+def _shares(masks: Sequence[Bool[np.ndarray, "_height _width"]], of: str) -> tuple[Measurement, ...]:
+    """Return the share of a class two ways; that of pores is called porosity too, and accuracies say of what."""
+    shares = []
+    for way in (area_fraction(masks, of=of), point_count(masks, of=of)):
+        accuracy = f"relative accuracy of {way[0].name}"
+        shares += [replace(m, name=accuracy) if m.name == "relative accuracy" else m for m in way]
+    if any(word in of.lower() for word in _PORES):
+        shares = [replace(m, name=m.name.replace("area fraction", "porosity, as area fraction")) for m in shares]
+    return tuple(shares)
+
+
 def _measured(
-    name: str,
-    kind: Kind,
-    reason: str,
+    base: MeasuredClass,
     masks: list[Bool[np.ndarray, "_height _width"]],
     fields: Sequence[SegmentedField],
     scale: Scale,
     rng: np.random.Generator,
 ) -> MeasuredClass:
-    shares = (*area_fraction(masks, of=name), *point_count(masks, of=name))
-    if any(word in name.lower() for word in _PORES):
-        shares = tuple(replace(m, name=m.name.replace("area fraction", "porosity, as area fraction")) for m in shares)
-    base = MeasuredClass(name=name, kind=kind, reason=reason, overall=shares)
-    if kind == "cracks":
-        found = [crack_measurements(m, scale=scale, of=name) for m in masks]
-        return replace(base, by_field=tuple(f[0] for f in found), cracks=tuple(f[1] for f in found))
-    if kind == "layer":
-        both = [layer_thickness(m, scale=scale, of=name) for m in masks]
-        return replace(base, by_field=tuple(b[0] for b in both), profiles=tuple(b[1] for b in both))
-    if kind == "grains":
+    """Return a class with all that its kind asks for."""
+    of = base.name
+    if base.kind == "cracks":
+        found = [crack_measurements(m, scale=scale, of=of) for m in masks]
+        base = replace(base, by_field=tuple(f[0] for f in found), cracks=tuple(f[1] for f in found))
+    elif base.kind == "layer":
+        both = [layer_thickness(m, scale=scale, of=of) for m in masks]
+        base = replace(base, by_field=tuple(b[0] for b in both), profiles=tuple(b[1] for b in both))
+    elif base.kind == "grains":
         grains = [_pieces(m) for m in masks]
-        by_lines, _ = intercepts(grains, scale=scale, of=name)
-        return replace(base, overall=(*shares, *by_lines, *planimetric(grains, scale=scale, of=name)))
-    if kind in ("objects", "powder"):
-        return _with_objects(base, masks, scale, rng)
-    return base
+        by_lines, _ = intercepts(grains, scale=scale, of=of)
+        base = replace(base, overall=(*base.overall, *by_lines, *planimetric(grains, scale=scale, of=of)))
+    elif base.kind in ("objects", "powder"):
+        base = _with_objects(base, masks, fields, scale, rng)
+    return replace(base, overall=(*base.overall, *_over_fields(base.by_field)))
+
+
+def _over_fields(by_field: Sequence[tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
+    """Return means over fields of what is measured field by field; nothing for a single field."""
+    means = []
+    for name in _AVERAGED if len(by_field) > 1 else ():
+        same = [m for found in by_field for m in found if m.name == name]
+        values = np.array([m.value for m in same if m.value is not None])
+        if len(values) < 2:
+            continue
+        mean = ratio_of_totals(values, np.ones(len(values)))
+        low = None if mean.low is None else max(mean.low, 0.0)
+        absent = len(by_field) - len(values)
+        note = f"{absent} of {len(by_field)} fields do not show it and are left out." if absent else ""
+        means.append(
+            replace(
+                same[0],
+                value=mean.value,
+                low=low,
+                high=mean.high,
+                count=len(values),
+                counted="fields",
+                method=f"Mean over fields, with the t interval of their scatter. {same[0].method}",
+                note=note,
+            )
+        )
+    return tuple(means)
 
 
 def _pieces(mask: Bool[np.ndarray, "height width"]) -> Int32[np.ndarray, "height width"]:
@@ -298,9 +389,13 @@ def _pieces(mask: Bool[np.ndarray, "height width"]) -> Int32[np.ndarray, "height
 
 
 def _with_objects(
-    base: MeasuredClass, masks: list[Bool[np.ndarray, "_height _width"]], scale: Scale, rng: np.random.Generator
+    base: MeasuredClass,
+    masks: list[Bool[np.ndarray, "_height _width"]],
+    fields: Sequence[SegmentedField],
+    scale: Scale,
+    rng: np.random.Generator,
 ) -> MeasuredClass:
-    found = [separate_objects(m) for m in masks]
+    found = [f.instances.get(base.name) or separate_objects(m) for m, f in zip(masks, fields, strict=True)]
     satellites: tuple[tuple[Measurement, ...], ...] = ((),) * len(masks)
     if base.kind == "powder":
         found = [split_satellites(i) for i in found]

@@ -30,6 +30,8 @@ class Segmentation:
     strangeness : float, optional
         How unlike the training images the image is: 1 is the most that they differ among themselves. None where it
         cannot be told.
+    seen : str
+        What was done to the image to make it look like the training images; empty where it was seen as it is.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Segmentation:
     uncertainty: Float32[np.ndarray, "height width"] | None = None
     probability: Float32[np.ndarray, "class height width"] | None = None
     strangeness: float | None = None
+    seen: str = ""
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.names):

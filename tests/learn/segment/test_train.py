@@ -81,8 +81,8 @@ def test_the_loss_of_a_perfect_answer_is_zero_and_unlabelled_pixels_do_not_count
 
 
 def test_a_class_weighs_by_the_root_of_its_rarity():
-    # One pixel of each class, one of them wrong by 100 nats. Weights are as sqrt(1 / 0.9) to sqrt(1 / 0.1), 1 to 3, so that
-    # it costs a quarter of 100 nats in the common class and three quarters in the rare one. Dice adds 1 at most.
+    # One pixel of each class, one of them wrong by 100 nats. Weights are as sqrt(1 / 0.9) to sqrt(1 / 0.1), 1 to 3, so
+    # that it costs a quarter of 100 nats in the common class and three quarters in the rare one. Dice adds 1 at most.
     loss = segmentation_loss(np.array([0.9, 0.1]))
     mask = torch.tensor([[[0, 1]]])
     for wrong, cost in ((0, 25.0), (1, 75.0)):

@@ -14,7 +14,7 @@ from micrographia.segment.network.predict import ApplySettings, segment
 
 @pytest.fixture(scope="module")
 def model():
-    return train_segmenter(training(0, 1), settings=SegmentSettings(megapixels=0.4, steps=30))
+    return train_segmenter(training(0, 1, 2, 3), settings=SegmentSettings(megapixels=0.4, steps=30))
 
 
 @pytest.mark.parametrize("shape", [(9, 70), (64, 64), (200, 33), (130, 257)])
@@ -62,10 +62,34 @@ def test_an_image_without_contrast_is_refused(model):
         segment(np.full((64, 64), 7.0, dtype=np.float32), model)
 
 
-def test_noise_and_stripes_are_unlike_discs_and_more_discs_are_not(model):
-    rng = np.random.default_rng(0)
+def test_black_and_white_exchanged_are_put_back_and_said(model):
+    frame, mask = discs(12, 256)
+    found = segment(-frame, model)
+    assert found.seen == "with black and white exchanged"
+    assert iou(found.mask, mask) > 0.85
+    plain = segment(-frame, model, settings=ApplySettings(match=False))
+    assert plain.seen == ""
+    assert iou(plain.mask, mask) < 0.5
+
+
+def test_another_magnification_is_undone_and_the_mask_has_the_size_of_the_image(model):
+    # Sixteen discs of twice the size, with the noise of the single pixels.
+    _, mask = discs(13, 192)
+    mask = np.kron(mask, np.ones((2, 2), dtype=np.uint8))
+    frame = 100.0 + 50.0 * mask + np.kron(np.random.default_rng(1).normal(0, 10, (192, 192)), np.ones((2, 2)))
+    found = segment(frame.astype(np.float32), model)
+    assert found.seen == "at 0.5 times its size"
+    assert found.mask.shape == (384, 384)
+    assert iou(found.mask, mask) > 0.9
+
+
+def test_images_that_are_like_those_learned_from_are_seen_as_they_are(model):
+    assert [segment(discs(seed, 192)[0], model).seen for seed in range(40, 46)] == [""] * 6
+
+
+def test_stripes_and_squares_are_unlike_discs_and_more_discs_are_not(model):
     for seed in range(20, 24):
         assert not segment(discs(seed)[0], model).unfamiliar
-    assert segment(rng.normal(0, 1, (128, 128)).astype(np.float32), model).unfamiliar
     x = np.arange(128)
-    assert segment((np.sin(x / 2) + 0 * x[:, None]).astype(np.float32), model).unfamiliar
+    for frame in (np.sin(x / 2) + 0 * x[:, None], (x[:, None] // 9 + x // 9) % 2 + 0.0):
+        assert segment(frame.astype(np.float32), model).unfamiliar

@@ -91,7 +91,7 @@ def train_segmenter(
             raise InputError(f"{image.name}: {error}") from error
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        encoder = load_encoder(settings.encoder).requires_grad_(False)
+        encoder = load_encoder(settings.encoder).eval().requires_grad_(False)
         network = Segmenter(encoder, classes=len(training.values)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         views = look(
             training,

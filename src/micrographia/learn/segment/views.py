@@ -25,6 +25,8 @@ MOST_SIDE_PX: Final = 1024
 
 _LAYERED: Final = 4.0
 _TILT_DEG: Final = 6.0
+_LEVELS: Final = 6
+_WEAKEST: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ class Alterations:
         Magnification changes by up to this many factors of two either way.
     contrast_octaves, brightness, gamma_octaves : float
         Standard deviation of a change of contrast, of brightness (in normalised grey values) and of gamma.
+    tone : float
+        Standard deviation of the logarithm of the steps between grey levels, which bends the tone curve.
     shading : float
         Standard deviation of slow changes of brightness across the crop.
     blur_px : float
@@ -51,6 +55,7 @@ class Alterations:
     contrast_octaves: float = 0.3
     brightness: float = 0.25
     gamma_octaves: float = 0.4
+    tone: float = 0.8
     shading: float = 0.2
     blur_px: float = 1.5
     noise: float = 0.1
@@ -138,7 +143,8 @@ def look(
     orientation : Orientation
         Which rotations and flips leave the meaning as it is.
     alterations : Alterations
-        How much the most altered views are altered.
+        How much the most altered views are altered. Where there are several images, tone curves bend less, and views
+        may be altered less than half as much.
     seed : int
         Seed of all that is random.
     progress : callable
@@ -146,6 +152,9 @@ def look(
     """
     largest = [min(n, MOST_SIDE_PX) for i in training.images for n in i.mask.shape]
     each = max(1, round(megapixels * 1e6 / sum(h * w for h, w in zip(largest[::2], largest[1::2], strict=True))))
+    # The fewer images there are, the less they say of how others will differ.
+    few = 1 / len(training.images)
+    alterations = replace(alterations, tone=alterations.tone * few**0.5)
     views = []
     for k in range(each):
         for n in range(len(training.images)):
@@ -155,7 +164,7 @@ def look(
                 classes=len(training.values),
                 multiple_px=multiple_px(encoder),
                 orientation=orientation if k else None,
-                alterations=alterations.scaled(float(rng.uniform()) if k else 0.0),
+                alterations=alterations.scaled(float(rng.uniform(_WEAKEST * few, 1)) if k else 0.0),
                 rng=rng,
             )
             with torch.no_grad():
@@ -241,6 +250,13 @@ def _turn(orientation: Orientation | None, rng: np.random.Generator) -> Float[np
 
 def _altered(x: torch.Tensor, by: Alterations, rng: np.random.Generator) -> torch.Tensor:
     """Change what a detector's settings, the dose and the focus change."""
+    if by.tone and rng.random() < 0.5:
+        # A rising curve through random levels: what another detector does to the greys between black and white.
+        steps = np.exp(rng.normal(0, by.tone, _LEVELS - 1))
+        levels = np.concatenate([[0.0], np.cumsum(steps)]) / steps.sum() * 2 - 1
+        known = np.clip(x.numpy(), -2, 2)
+        inside = np.interp(known, np.linspace(-1, 1, _LEVELS), levels)
+        x = torch.from_numpy((inside + known - np.clip(known, -1, 1)).astype(np.float32))
     if by.gamma_octaves and rng.random() < 0.5:
         x = ((x + 2) / 4).clamp(1e-3, 1) ** float(2 ** rng.normal(0, by.gamma_octaves)) * 4 - 2
     x = x * float(2 ** rng.normal(0, by.contrast_octaves)) + float(rng.normal(0, by.brightness))

@@ -159,8 +159,7 @@ def _from_transformers(name: str) -> Encoder:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"encoder is {name!r}, which cannot be loaded ({reason}); accepted is {PACKAGED}, or the folder or hub "
-            "name "
-            "of a transformers backbone with safetensors weights, such as DINOv2, ConvNext or SegFormer"
+            "name of a transformers backbone with safetensors weights, such as DINOv2, ConvNext or SegFormer"
         ) from error
     patch = getattr(config, "patch_size", 1)
     divisor = 32 if not isinstance(patch, int) or 32 % patch == 0 else patch

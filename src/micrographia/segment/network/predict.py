@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from monai.inferers import sliding_window_inference
+from torch.nn import functional
 
-from micrographia.segment.network.familiar import strangeness
+from micrographia.segment.network.familiar import Look, most_familiar_look, shown, strangeness
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.saved import SegmentationModel
 from micrographia.segment.network.segmenter import multiple_px
 from micrographia.segment.segmentation import Segmentation
 
-_WINDOW_PX: Final = 768
-_OVERLAP: Final = 0.25
+_WINDOW_PX: Final = 1024
+_OVERLAP: Final = 0.125
 _STRIP_FLOATS: Final = 40_000_000
 """Probabilities that are held at a time; an image with more of them is done strip by strip."""
 
@@ -33,10 +34,14 @@ class ApplySettings:
         Whether each window is seen mirrored too, and the two answers averaged: half the speed, smoother edges.
     probability : bool
         Whether to keep the probability of each class.
+    match : bool
+        Whether an image that looks clearly more like the training images with black and white exchanged, or enlarged or
+        reduced, is shown to the network like that.
     """
 
     flips: bool = True
     probability: bool = False
+    match: bool = True
 
 
 def segment(
@@ -73,11 +78,13 @@ def segment(
     grey = normalised(frame)
     classes = len(model.values)
     height, width = grey.shape
+    encoder = model.network.encoder
+    look = most_familiar_look(grey, encoder, model.familiar) if settings.match else Look()
     place = np.array(model.values, dtype=np.uint8)
     mask = np.empty((height, width), dtype=np.uint8)
     uncertainty = np.empty((height, width), dtype=np.float32)
     kept = np.empty((classes, height, width), dtype=np.float32) if settings.probability else None
-    window = _window(grey.shape, model)
+    window = _window(grey.shape, model, look)
     strips = list(_strips(height, width, classes, window))
     done, total = 0, sum(_windows(end - first, width, window) for first, end, _, _ in strips)
 
@@ -88,7 +95,7 @@ def segment(
             progress(min(done, total), total)
 
     for first, end, top, bottom in strips:
-        p = _probabilities(grey[first:end], model, window, flips=settings.flips, looked=looked)
+        p = _probabilities(grey[first:end], model, window, look, flips=settings.flips, looked=looked)
         p = p[:, top - first : bottom - first]
         mask[top:bottom] = place[p.argmax(axis=0)]
         entropy = -(p * np.log(np.maximum(p, 1e-9))).sum(axis=0)
@@ -101,14 +108,16 @@ def segment(
         mask=mask,
         uncertainty=uncertainty,
         probability=kept,
-        strangeness=strangeness(grey, model.network.encoder, model.familiar),
+        strangeness=strangeness(grey, encoder, model.familiar, look=look),
+        seen=look.words,
     )
 
 
-def _window(shape: tuple[int, ...], model: SegmentationModel) -> int:
-    """Return the side of a window [px]: the usual one, or less where the image is smaller."""
+def _window(shape: tuple[int, ...], model: SegmentationModel, look: Look) -> int:
+    """Return the side of a window of the image [px]: the usual one as it is shown, or less in a smaller image."""
     multiple = multiple_px(model.network.encoder)
-    return multiple * max(1, min(round(_WINDOW_PX / multiple), -(-min(shape) // multiple)))
+    usual = round(_WINDOW_PX / look.magnification / multiple)
+    return multiple * max(1, min(usual, -(-min(shape) // multiple)))
 
 
 def _strips(height: int, width: int, classes: int, window: int) -> Iterator[tuple[int, int, int, int]]:
@@ -132,6 +141,7 @@ def _probabilities(
     grey: Float32[np.ndarray, "height width"],
     model: SegmentationModel,
     window: int,
+    look: Look,
     *,
     flips: bool,
     looked: Callable[[int], None],
@@ -143,18 +153,24 @@ def _probabilities(
     padded = np.pad(grey, ((0, below), (0, right)), mode="symmetric")
     network = model.network.eval()
     device = next(network.parameters()).device
+    side = multiple * max(1, round(window * look.magnification / multiple))
 
-    def look(image: torch.Tensor) -> torch.Tensor:
-        image = image.to(device, memory_format=torch.channels_last)
-        p: torch.Tensor = network(image).softmax(1)
+    def answer(image: torch.Tensor) -> torch.Tensor:
+        seen = shown(image, look, (side, side)).contiguous(memory_format=torch.channels_last)
+        p: torch.Tensor = network(seen).exp()
+        return p if side == window else functional.interpolate(p, size=(window, window), mode="bilinear")
+
+    def answers(image: torch.Tensor) -> torch.Tensor:
+        image = image.to(device)
+        p = answer(image)
         if flips:
-            p = (p + network(image.flip(-1)).softmax(1).flip(-1)) / 2
+            p = (p + answer(image.flip(-1)).flip(-1)) / 2
         looked(len(image))
         return p
 
     with torch.no_grad():
         p = sliding_window_inference(
-            torch.from_numpy(padded)[None, None], window, 1, look, overlap=_OVERLAP, mode="gaussian", device="cpu"
+            torch.from_numpy(padded)[None, None], window, 1, answers, overlap=_OVERLAP, mode="gaussian", device="cpu"
         )
     if not isinstance(p, torch.Tensor):
         raise TypeError(f"the sliding window gave {type(p)}")

@@ -22,6 +22,7 @@ from micrographia.segment.network.segmenter import Segmenter
 SCHEMA: Final = "micrographia/segmentation-model/1"
 SUFFIX: Final = ".safetensors"
 _ENCODER: Final = "encoder."
+_FAMILIAR: Final = ("mean", "sd", "tiles")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +73,7 @@ def save_model(model: SegmentationModel, path: Path) -> None:
     state = {name: value for name, value in model.network.state_dict().items() if not name.startswith(_ENCODER)}
     familiar = model.familiar
     tensors = {f"network.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
-    for name in ("mean", "axes", "tiles"):
+    for name in _FAMILIAR:
         tensors[f"familiar.{name}"] = torch.from_numpy(np.ascontiguousarray(getattr(familiar, name)))
     about = {
         "schema": SCHEMA,
@@ -80,6 +81,7 @@ def save_model(model: SegmentationModel, path: Path) -> None:
         "encoder_sha256": encoder_sha256(model.network),
         "values": model.values,
         "names": model.names,
+        "tile_px": familiar.tile_px,
         "limit": familiar.limit,
         "record": dict(model.record),
     }
@@ -142,8 +144,7 @@ def load_model(path: Path) -> SegmentationModel:
     if encoder_sha256(network) != about["encoder_sha256"]:
         raise ReadError(
             f"{path.name} learned with other weights of the encoder {about['encoder']} than are installed here; "
-            "install "
-            "the ones that it learned with, or train again"
+            "install the ones that it learned with, or train again"
         )
     state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
     try:
@@ -152,12 +153,12 @@ def load_model(path: Path) -> SegmentationModel:
         raise ReadError(f"{path.name} does not fit its own description; train it again") from error
     if strange or [m for m in missing if not m.startswith(_ENCODER)]:
         raise ReadError(f"{path.name} lacks weights, or has some too many; copy it again, or train it again")
-    familiar = {name: tensors[f"familiar.{name}"].numpy() for name in ("mean", "axes", "tiles")}
+    familiar = {name: tensors[f"familiar.{name}"].numpy() for name in _FAMILIAR}
     return SegmentationModel(
         network=network.eval(),
         values=tuple(about["values"]),
         names=tuple(about["names"]),
-        familiar=Familiar(**familiar, limit=float(about["limit"])),
+        familiar=Familiar(**familiar, tile_px=int(about["tile_px"]), limit=float(about["limit"])),
         record=about["record"],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
