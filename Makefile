@@ -48,6 +48,10 @@ bench: setup
 	$(BIN)/python benchmarks/scan_lines.py
 	$(BIN)/python benchmarks/context_real.py
 	$(BIN)/python benchmarks/unfamiliar.py --library bench-library
+	$(BIN)/python benchmarks/info_bar.py
+	$(BIN)/python benchmarks/objects.py
+	$(BIN)/python benchmarks/segmentation.py --results bench-segmentation.jsonl --models bench-segmentation
+	$(BIN)/python benchmarks/segmentation_cost.py
 
 clean:
-	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset
+	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset bench-segmentation bench-segmentation.jsonl

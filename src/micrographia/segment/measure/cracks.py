@@ -27,7 +27,7 @@ Ends = tuple[float, float] | None
 def crack_measurements(
     mask: Bool[np.ndarray, "height width"], *, scale: Scale, of: str
 ) -> tuple[tuple[Measurement, ...], Cracks]:
-    r"""Return number, length, density, width, direction and spacing of cracks.
+    r"""Return number, length, density, width and direction of cracks.
 
     Directions are weighted by length, and doubled before they are averaged since a crack has no head:
 
@@ -35,8 +35,8 @@ def crack_measurements(
               s = \frac12 \sqrt{-2 \ln R}
 
     Intervals of width and direction are from the scatter between cracks and need five of them; that of the density is
-    from the scatter between the 4 × 4 parts of the field. The spacing is the area of the field over the length of
-    cracks as seen along their mean direction, which is how far apart they are across it.
+    from the scatter between the 4 × 4 parts of the field. There is no spacing of cracks among them: it means
+    something along the layer that they cross, which a mask of cracks does not show.
 
     Parameters
     ----------
@@ -52,8 +52,7 @@ def crack_measurements(
     tuple of Measurement
         ``number of cracks``, ``total crack length``, ``longest crack``, ``crack density`` [mm/mm² or px/px²],
         ``mean crack width``, ``maximum crack width``, ``crack direction`` [°, from 0 to 180 counter-clockwise from x as
-        seen on the screen], ``spread of crack directions`` [°], ``crack alignment`` (R, from 0 to 1), and
-        ``crack spacing``.
+        seen on the screen], ``spread of crack directions`` [°], and ``crack alignment`` (R, from 0 to 1).
     Cracks
         One row a crack, for tables and figures.
 
@@ -90,7 +89,6 @@ def crack_measurements(
         ("crack direction", "°", None),
         ("spread of crack directions", "°", None),
         ("crack alignment", "", None),
-        ("crack spacing", scale.length_unit, None),
     )
     if not len(cracks) or mask.all():
         why = _FILLED if mask.all() else _NONE
@@ -187,7 +185,6 @@ def _directions(cracks: Cracks, *, scale: Scale, of: str) -> tuple[Measurement, 
             found("crack direction", None, unit="°", note=why),
             found("spread of crack directions", None, unit="°", note=why),
             found("crack alignment", None, unit="", note=why),
-            found("crack spacing", None, unit=scale.length_unit, note=why),
         )
     alignment = min(abs(resultant) / total, 1.0)
     # Whether cracks as wholes, each with its own length, could point anywhere.
@@ -204,7 +201,6 @@ def _directions(cracks: Cracks, *, scale: Scale, of: str) -> tuple[Measurement, 
             found("crack direction", None, unit="°", method=method, note=why),
             found("spread of crack directions", None, unit="°", method=about_spread, note=why),
             aligned,
-            found("crack spacing", None, unit=scale.length_unit, note=f"{why} So there is no spacing across it."),
         )
     mean = math.degrees(math.atan2(resultant.imag, resultant.real)) / 2 % 180
     across = (each * np.conj(resultant)).imag / abs(resultant)
@@ -214,19 +210,10 @@ def _directions(cracks: Cracks, *, scale: Scale, of: str) -> tuple[Measurement, 
         error = math.sqrt(float((across**2).sum()) * count / (count - 1)) / abs(resultant)
         half = math.degrees(t_factor(count - 1) * error) / 2
         ends, note = (mean - half, mean + half), "Ends of the interval may lie outside of 0 to 180°."
-    seen = float((cracks.piece_length_px * np.abs(np.cos(np.radians(cracks.piece_angle_deg - mean)))).sum())
-    height, width = cracks.shape
     return (
         found("crack direction", mean, unit="°", ends=ends, method=method, note=note),
         found("spread of crack directions", spread, unit="°", method=about_spread),
         aligned,
-        found(
-            "crack spacing",
-            scale.length(height * width / seen)[0],
-            unit=scale.length_unit,
-            method="Area of the field over the length of cracks projected on their mean direction.",
-            note="As seen in this field.",
-        ),
     )
 
 
