@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -56,6 +56,15 @@ def micrographs(draw):
     )
 
 
+def of_sample(name):
+    return Micrograph(
+        frames=np.zeros((1, 8, 8), dtype=np.float32),
+        pixel_size_nm=None,
+        context=Context(sample=name, origin="file"),
+        provenance=Provenance(file="drawn", sha256=None, reader="hypothesis", software="0"),
+    )
+
+
 def assert_equal(back, scan):
     assert back.frames.dtype == np.float32
     assert np.array_equal(back.frames, scan.frames)
@@ -67,6 +76,7 @@ def assert_equal(back, scan):
 @pytest.mark.parametrize("extension", ["npy", "hspy", "tif"])
 @settings(max_examples=40, deadline=None)
 @given(scan=micrographs())
+@example(scan=of_sample("two  spaces"))
 def test_any_micrograph_reads_back_equal(extension, scan):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"scan.{extension}"

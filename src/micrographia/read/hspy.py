@@ -41,7 +41,8 @@ def load(path: Path) -> Contents:
     """
     signals, notes = parse("hspy", path)
     reader = reader_name("hspy")
-    if len(signals) == 1 and (ours := text(dig(signals[0]["metadata"], "Micrographia", "record"))):
+    ours = dig(signals[0]["metadata"], "Micrographia", "record") if len(signals) == 1 else None
+    if isinstance(ours, str) and ours:  # as it stands: two spaces in a name are two spaces
         image = recorded_by_us(
             ours,
             pixels=signals[0]["data"],
