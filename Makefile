@@ -51,6 +51,7 @@ bench: setup
 	$(BIN)/python benchmarks/info_bar.py
 	$(BIN)/python benchmarks/objects.py
 	$(BIN)/python benchmarks/segmentation.py --results bench-segmentation.jsonl --models bench-segmentation
+	$(BIN)/python benchmarks/segmentation_trust.py --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_cost.py
 
 clean:

@@ -38,7 +38,7 @@ from micrographia.segment.labelled import Labelled, TrainingSet, read_training_s
 from micrographia.segment.network.encoder import PACKAGED, load_encoder
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.predict import segment
-from micrographia.segment.network.saved import load_model, save_model
+from micrographia.segment.network.saved import SegmentationModel, load_model, save_model
 from micrographia.segment.network.segmenter import Segmenter
 
 SETS = {
@@ -67,16 +67,20 @@ def subset(data: Path, which: str, files: Sequence[str]) -> TrainingSet:
     return TrainingSet(images=tuple(t.images[0] for t in both), values=(0, 1, 2), names=names)
 
 
-def ours(training: TrainingSet, seed: int, *, models: Path | None = None) -> Predict:
+def model_of(training: TrainingSet, seed: int, *, models: Path | None = None) -> SegmentationModel:
     """Train as `micrographia segment train` does; a model that an earlier run left in ``models`` is taken up."""
     learned = "".join(i.name for i in training.images).encode()
     path = None if models is None else models / f"{hashlib.sha256(learned).hexdigest()[:12]}-{seed}.safetensors"
     if path is not None and path.is_file():
-        model = load_model(path)
-    else:
-        model = train_segmenter(training, settings=SegmentSettings(seed=seed))
-        if path is not None:
-            save_model(model, path)
+        return load_model(path)
+    model = train_segmenter(training, settings=SegmentSettings(seed=seed))
+    if path is not None:
+        save_model(model, path)
+    return model
+
+
+def ours(training: TrainingSet, seed: int, *, models: Path | None = None) -> Predict:
+    model = model_of(training, seed, models=models)
     return lambda frame: segment(frame, model).mask
 
 

@@ -119,7 +119,7 @@ def test_a_mask_of_fractions_is_refused(tmp_path):
 
 def test_sizes_must_be_equal(folders):
     put(folders, "a", half(), frame=np.arange(40 * 50).reshape(40, 50) % 251)
-    with pytest.raises(InputError, match=r"a.png is 48 x 40 px and a.png is 50 x 40"):
+    with pytest.raises(InputError, match=r"mask of a.png is 48 x 40 px and the image 50 x 40"):
         read_training_set(*folders)
 
 

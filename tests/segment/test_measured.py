@@ -7,7 +7,8 @@ import pytest
 
 from micrographia.errors import InputError
 from micrographia.segment.instances.instances import Instances
-from micrographia.segment.measured import SegmentedField, kind_of, measure
+from micrographia.segment.kinds import kind_of
+from micrographia.segment.measured import SegmentedField, measure
 from micrographia.segment.segmentation import Segmentation
 
 NM = 100.0

@@ -15,8 +15,9 @@ from micrographia.errors import InputError, MicrographiaError
 from micrographia.micrograph import Micrograph
 from micrographia.read import read
 from micrographia.report.field_pictures import MOST_SHOWN, grey_picture
-from micrographia.segment.labelled import MASK_SUFFIXES, MOST_CLASSES, UNLABELLED, mask_files, read_mask
-from micrographia.segment.measured import Kind, SegmentedField, check_kinds
+from micrographia.segment.kinds import Kind, check_kinds
+from micrographia.segment.labelled import MASK_SUFFIXES, MOST_CLASSES, UNLABELLED, fitting_mask, mask_files, read_mask
+from micrographia.segment.measured import SegmentedField
 from micrographia.segment.segmentation import Segmentation
 
 
@@ -129,8 +130,9 @@ def fields_of_masks(
     for stem, mask in drawn.items():
         try:
             micrograph = _read(by_stem[stem], pixel_size_nm, info_bar) if stem in by_stem else None
-            fitting = mask if micrograph is None else _fitting(mask, by_stem[stem], micrograph)
-            found.add(stem, micrograph, Segmentation(values=values, names=called, mask=fitting))
+            if micrograph is not None:
+                mask = fitting_mask(mask, micrograph.frames.shape[1:], image=by_stem[stem])
+            found.add(stem, micrograph, Segmentation(values=values, names=called, mask=mask))
         except MicrographiaError as error:
             found.fail(error)
     return found.fields(str(masks))
@@ -154,22 +156,6 @@ def _called(values: Sequence[int], names: Sequence[str], masks: Path) -> tuple[s
             "one name a class"
         )
     return tuple(names) or tuple(f"class {v}" for v in values)
-
-
-def _fitting(
-    mask: UInt8[np.ndarray, "_height _width"], image: str, micrograph: Micrograph
-) -> UInt8[np.ndarray, "_row _column"]:
-    """Return a mask without the rows of the information bar that was cut off its image."""
-    height = micrograph.frames.shape[1]
-    if mask.shape == micrograph.frames.shape[1:]:
-        return mask
-    whole = read(image, info_bar=False).frames.shape[1:]
-    if mask.shape == whole:
-        return mask[:height]
-    raise InputError(
-        f"the mask of {Path(image).name} is {mask.shape[1]} x {mask.shape[0]} px and the image {whole[1]} x "
-        f"{whole[0]}; accepted is one size for both"
-    )
 
 
 def _read(file: str, pixel_size_nm: float | None, info_bar: bool) -> Micrograph:

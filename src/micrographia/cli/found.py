@@ -13,7 +13,8 @@ from micrographia.micrograph import Micrograph
 from micrographia.report.overview import Segments
 from micrographia.segment.instances.ground import segment_objects
 from micrographia.segment.instances.instances import Instances
-from micrographia.segment.measured import Kind, SegmentedField, measure
+from micrographia.segment.kinds import Kind
+from micrographia.segment.measured import SegmentedField, measure
 from micrographia.segment.segmentation import Segmentation
 
 Find = Callable[[Micrograph], Segments]

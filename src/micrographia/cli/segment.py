@@ -15,7 +15,7 @@ from micrographia.cli.segmenting import segmenting
 from micrographia.errors import InputError, MicrographiaError, OutputError
 
 if TYPE_CHECKING:
-    from micrographia.segment.measured import Kind
+    from micrographia.segment.kinds import Kind
 
 segment = typer.Typer(
     help="Learn phases from a handful of labelled images, find them in others, and measure them.", no_args_is_help=True
@@ -215,7 +215,7 @@ def measure(
 
 
 def _kinds(flags: list[str] | None) -> dict[str, Kind]:
-    from micrographia.segment.measured import KINDS
+    from micrographia.segment.kinds import KINDS
 
     kinds: dict[str, Kind] = {}
     for flag in flags or []:

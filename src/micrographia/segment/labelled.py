@@ -108,7 +108,7 @@ def read_training_set(
     for image, mask in pairs:
         micrograph = read(image, info_bar=info_bar)
         frame = micrograph.frames[0]
-        labels = _fitting(read_mask(mask), frame.shape, mask=mask, image=image)
+        labels = fitting_mask(read_mask(mask), frame.shape, image=image)
         if min(frame.shape) < _LEAST_SIDE_PX:
             raise InputError(
                 f"{image.name} is {frame.shape[1]} x {frame.shape[0]} px; accepted to learn from is at least "
@@ -227,19 +227,33 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _fitting(
-    labels: UInt8[np.ndarray, "_height _width"], shape: tuple[int, ...], *, mask: Path, image: Path
+def fitting_mask(
+    labels: UInt8[np.ndarray, "_height _width"], shape: tuple[int, ...], *, image: str | Path
 ) -> UInt8[np.ndarray, "_row _column"]:
-    """Return a mask without the rows of a bar that was cut off its image."""
+    """Return a mask without the rows of the information bar that was cut off its image.
+
+    Parameters
+    ----------
+    labels : uint8 array (height, width)
+        The mask as it was drawn.
+    shape : tuple of int
+        Height and width of its image as it was read, perhaps without its bar [px].
+    image : str or Path
+        The image, as `micrographia.read.read` takes it.
+
+    Raises
+    ------
+    InputError
+        The mask has neither the size of the image as it was read nor that of the whole image.
+    """
     if labels.shape == shape:
         return labels
     whole = read(image, info_bar=False).frames.shape[1:]
     if labels.shape == whole:
         return labels[: shape[0]]
     raise InputError(
-        f"{mask.name} is {labels.shape[1]} x {labels.shape[0]} px and {image.name} is {whole[1]} x {whole[0]}; "
-        "accepted is "
-        "one size for both: draw the mask on the image as it is"
+        f"the mask of {Path(image).name} is {labels.shape[1]} x {labels.shape[0]} px and the image {whole[1]} x "
+        f"{whole[0]}; accepted is one size for both: draw the mask on the image as it is"
     )
 
 

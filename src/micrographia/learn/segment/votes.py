@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch.nn import functional
 
 from micrographia.learn.segment.views import View
-from micrographia.segment.labelled import UNLABELLED
 from micrographia.segment.network.segmenter import PixelVote
 
 _MOST_PIXELS: Final = 200_000
@@ -71,7 +70,7 @@ def _chosen(mask: np.ndarray, pixels: int, classes: int, rng: np.random.Generato
     present = [k for k in range(classes) if (mask == k).any()]
     each = max(pixels // max(len(present), 1), 1)
     chosen = [rng.choice(np.flatnonzero(mask == k), each) for k in present]
-    flat = np.concatenate(chosen) if chosen else np.flatnonzero(mask != UNLABELLED)[:0]
+    flat = np.concatenate([np.zeros(0, dtype=np.int64), *chosen])  # a view may show unlabelled pixels only
     return np.stack(np.divmod(flat, mask.shape[1]), axis=1)
 
 

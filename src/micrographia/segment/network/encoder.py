@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ PACKAGED: Final = "efficientnet-lite0"
 _LEAST_SIDE_PX: Final = 64
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """Feature maps of an image, finest first.
 
     Parameters
@@ -39,6 +40,7 @@ class Encoder(nn.Module):
         self.strides = tuple(strides)
         self.divisor = divisor
 
+    @abstractmethod
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the feature maps.
 
@@ -47,7 +49,6 @@ class Encoder(nn.Module):
         image : float tensor (batch, 1, height, width)
             Grey values as `normalised` makes them: black near -1, white near 1.
         """
-        raise NotImplementedError
 
 
 class _EfficientNetLite0(Encoder):
