@@ -50,9 +50,10 @@ bench: setup
 	$(BIN)/python benchmarks/unfamiliar.py --library bench-library
 	$(BIN)/python benchmarks/info_bar.py
 	$(BIN)/python benchmarks/objects.py
+	$(BIN)/python benchmarks/powder.py --models bench-powder
 	$(BIN)/python benchmarks/segmentation.py --results bench-segmentation.jsonl --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_trust.py --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_cost.py
 
 clean:
-	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset bench-segmentation bench-segmentation.jsonl
+	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl

@@ -47,6 +47,7 @@ def grid_of_discs(radius=10, pitch=32, count=8):
         ("alpha grains", "grains"),
         ("grain boundary", "phase"),
         ("powder particles", "powder"),
+        ("satellites on powder", "objects"),
         ("oxide particle", "objects"),
         ("pores in the coating", "objects"),
         ("oxide", "layer"),
@@ -100,6 +101,39 @@ def test_a_band_of_32_px_of_100_nm_is_3_2_um_thick():
     thickness = value(found, "mean thickness", found.by_field[0])
     assert (thickness.value, thickness.unit) == (pytest.approx(3.2), "µm")
     assert value(found, "area fraction").value == pytest.approx(25.0)
+
+
+def powder_of_two():
+    """Two squares of 20 px with a boundary of 4 px, a satellite on the face of one, and a boundary of nothing."""
+    mask = np.zeros((60, 80), dtype=np.uint8)
+    mask[20:40, 10:30] = mask[20:40, 34:54] = 1
+    mask[20:40, 30:34] = mask[5:8, 60:75] = 2
+    mask[28:32, 40:45] = 3
+    return mask
+
+
+@pytest.mark.parametrize("names", [("particle", "boundary", "satellite"), ("powder", "boundaries", "Satellites")])
+def test_satellites_of_a_mask_sit_on_its_particles(names):
+    found = {c.name: c for c in measured(field(powder_of_two(), "ground", *names)).classes}
+    powder = found[names[0]]
+    assert (powder.kind, powder.reason) == ("powder", f"by its name; {names[2]} sit on it")
+    assert powder.instances[0].parents == (None, None, 1) or powder.instances[0].parents == (None, None, 2)
+    # The boundary goes to its neighbours, the satellite's pixels to the satellite.
+    assert powder.instances[0].areas_px2.sum() == 20 * 44
+    assert powder.instances[0].areas_px2[2] == 20
+    share = value(powder, "satellite fraction", powder.by_field[0])
+    # Wilson of 1 in 2: 1/2 ± z sqrt(1/8 + z²/16) / (1 + z²/2), z = 1.96.
+    assert (share.value, share.low, share.high) == pytest.approx((50.0, 9.45, 90.55), abs=0.01)
+    assert (share.count, value(powder, "satellites per particle", powder.by_field[0]).value) == (2, 0.5)
+    # Particles are counted and sized with what sits on them.
+    assert powder.objects.area_px2.tolist() == [20 * 22, 20 * 22]
+    assert (found[names[2]].kind, found[names[2]].instances[0].count) == ("objects", 1)
+
+
+def test_satellites_beside_two_classes_of_objects_sit_on_neither():
+    found = measured(field(powder_of_two(), "ground", "particle", "precipitate", "satellite")).classes
+    assert [c.kind for c in found] == ["objects"] * 3
+    assert not [m for c in found for m in c.by_field[0] if m.name == "satellite fraction"]
 
 
 def test_without_a_pixel_size_lengths_stay_in_pixels():

@@ -15,10 +15,16 @@ Kind = Literal["phase", "objects", "powder", "grains", "cracks", "layer"]
 
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
-# The first that a name holds decides: an oxide particle is an object, and a grain boundary is no grain.
+BOUNDARIES: Final = "boundar"
+SATELLITES: Final = "satellite"
+"""What names of classes hold that are parts of another one."""
+
+# The first that a name holds decides: an oxide particle is an object, a grain boundary no grain, and a powder's
+# satellites no powder.
 _WORDS: Final[Mapping[str, Kind]] = {
     "crack": "cracks",
-    "boundar": "phase",
+    BOUNDARIES: "phase",
+    SATELLITES: "objects",
     "grain": "grains",
     "powder": "powder",
     "pore": "objects",

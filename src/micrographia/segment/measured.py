@@ -9,12 +9,19 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int32
+from scipy.ndimage import binary_propagation
 
 from micrographia.errors import InputError
+from micrographia.segment.instances.basins import EIGHT
 from micrographia.segment.instances.instances import Instances
-from micrographia.segment.instances.satellites import measure_satellites, split_satellites
+from micrographia.segment.instances.satellites import (
+    mark_satellites,
+    measure_satellites,
+    split_satellites,
+    with_satellites,
+)
 from micrographia.segment.instances.separate import separate_objects
-from micrographia.segment.kinds import Kind, check_kinds, kind_of
+from micrographia.segment.kinds import BOUNDARIES, SATELLITES, Kind, check_kinds, kind_of
 from micrographia.segment.measure import (
     Cracks,
     LayerProfile,
@@ -163,6 +170,10 @@ def measure(
         elif name != fields[0].segmentation.names[0]:
             told[name] = kind_of([f.segmentation.of(name) for f in fields], name)
     cracks = [name for name, (kind, _) in told.items() if kind == "cracks"]
+    marks = _marks(told)
+    if marks:
+        carrier, (kind, reason) = marks.on, told[marks.on]
+        told[carrier] = "powder", f"{reason}; {' and '.join(marks.satellites)} sit on it"
     found = []
     for name, (kind, reason) in told.items():
         masks = [f.segmentation.of(name) for f in fields]
@@ -170,8 +181,40 @@ def measure(
         if kind == "layer" and cracks:
             masks = [_bridged(m, [f.segmentation.of(c) for c in cracks]) for m, f in zip(masks, fields, strict=True)]
             base = replace(base, reason=f"{reason}; for its thickness, {' and '.join(cracks)} within it is part of it")
-        found.append(_measured(base, masks, fields, scale, rng))
+        found.append(_measured(base, masks, fields, scale, rng, marks if marks and marks.on == name else None))
     return Measured(fields=tuple(fields), scale=scale, classes=tuple(found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Marks:
+    """Classes that belong to the particles of another one.
+
+    Parameters
+    ----------
+    on : str
+        Class of the particles.
+    satellites : tuple of str
+        Classes of what sits on them.
+    boundaries : tuple of str
+        Classes of what parts them.
+    """
+
+    on: str
+    satellites: tuple[str, ...]
+    boundaries: tuple[str, ...]
+
+
+def _marks(told: Mapping[str, tuple[Kind, str]]) -> _Marks | None:
+    """Return which class satellites sit on: the only powder, or the only objects where there is none."""
+    sitting = tuple(name for name, (kind, _) in told.items() if kind == "objects" and SATELLITES in name.lower())
+    for wanted in ("powder", "objects"):
+        carriers = [name for name, (kind, _) in told.items() if kind == wanted and name not in sitting]
+        if sitting and len(carriers) == 1:
+            between = tuple(name for name, (kind, _) in told.items() if kind == "phase" and BOUNDARIES in name.lower())
+            return _Marks(on=carriers[0], satellites=sitting, boundaries=between)
+        if carriers:
+            break
+    return None
 
 
 def _bridged(
@@ -231,6 +274,7 @@ def _measured(
     fields: Sequence[SegmentedField],
     scale: Scale,
     rng: np.random.Generator,
+    marks: _Marks | None,
 ) -> MeasuredClass:
     """Return a class with all that its kind asks for."""
     of = base.name
@@ -245,7 +289,7 @@ def _measured(
         by_lines, _ = intercepts(grains, scale=scale, of=of)
         base = replace(base, overall=(*base.overall, *by_lines, *planimetric(grains, scale=scale, of=of)))
     elif base.kind in ("objects", "powder"):
-        base = _with_objects(base, masks, fields, scale, rng)
+        base = _with_objects(base, masks, fields, scale, rng, marks)
     return replace(base, overall=(*base.overall, *_over_fields(base.by_field)))
 
 
@@ -290,13 +334,18 @@ def _with_objects(
     fields: Sequence[SegmentedField],
     scale: Scale,
     rng: np.random.Generator,
+    marks: _Marks | None,
 ) -> MeasuredClass:
-    found = [f.instances.get(base.name) or separate_objects(m) for m, f in zip(masks, fields, strict=True)]
     satellites: tuple[tuple[Measurement, ...], ...] = ((),) * len(masks)
-    if base.kind == "powder":
-        found = [split_satellites(i) for i in found]
-        satellites = tuple(measure_satellites(i, of=base.name) for i in found)
-    objects = find_objects([i.labels for i in found])
+    if marks:
+        found = [_marked(m, f, marks) for m, f in zip(masks, fields, strict=True)]
+        satellites = tuple(measure_satellites(i, of=base.name, marked=True) for i in found)
+    else:
+        found = [f.instances.get(base.name) or separate_objects(m) for m, f in zip(masks, fields, strict=True)]
+        if base.kind == "powder":
+            found = [split_satellites(i) for i in found]
+            satellites = tuple(measure_satellites(i, of=base.name) for i in found)
+    objects = find_objects([with_satellites(i) if marks else i.labels for i in found])
     sizes = (
         *object_count(objects, scale=scale, of=base.name),
         *object_sizes(objects, scale=scale, of=base.name, rng=rng),
@@ -309,3 +358,18 @@ def _with_objects(
         neighbours.append(spacing(points, shape=shape, scale=scale, of=base.name, rng=rng)[0])
     by_field = tuple((*n, *s) for n, s in zip(neighbours, satellites, strict=True))
     return replace(base, overall=(*base.overall, *sizes), by_field=by_field, objects=objects, instances=tuple(found))
+
+
+def _marked(mask: Bool[np.ndarray, "height width"], field: SegmentedField, marks: _Marks) -> Instances:
+    """Return the particles of a field and the satellites on them, parted where the mask has a boundary."""
+
+    def either(names: Sequence[str]) -> Bool[np.ndarray, "height width"]:
+        return np.any([field.segmentation.of(name) for name in names], axis=0) if names else np.zeros_like(mask)
+
+    sitting, between = either(marks.satellites), either(marks.boundaries)
+    found = field.instances.get(marks.on)
+    if found is None:
+        # A boundary of nothing is no particle.
+        whole = binary_propagation(mask | sitting, structure=EIGHT, mask=mask | sitting | between)
+        found = separate_objects(whole, boundary=between.astype(np.float64))
+    return mark_satellites(found, sitting)
