@@ -25,8 +25,8 @@ for y, x in ((10, 20), (12, 60), (100, 90)):
     MASK[y : y + 10, x : x + 10] = 2  # pores of 100 px
 
 
-def make(*names, nm=100.0, classes=("metal", "oxide", "pore"), strangeness=None):
-    found = Segmentation(values=(0, 1, 2), names=classes, mask=MASK, strangeness=strangeness)
+def make(*names, nm=100.0, classes=("metal", "oxide", "pore"), strangeness=None, dissent=None):
+    found = Segmentation(values=(0, 1, 2), names=classes, mask=MASK, strangeness=strangeness, dissent=dissent)
     fields = [SegmentedField(name=n, segmentation=found, pixel_size_nm=nm) for n in names or ("a",)]
     return measure(fields, kinds={classes[1]: "layer", classes[2]: "objects"}, rng=np.random.default_rng(0))
 
@@ -132,6 +132,14 @@ def test_an_image_unlike_the_training_images_is_told():
     words = " ".join(text_of(page(measured)).split())
     assert "Unlike the training images: a." in words
     assert json.loads(tables(measured)["measurements.json"])["fields"][0]["unfamiliar"] is True
+
+
+def test_an_answer_that_two_opinions_disagree_on_is_told():
+    words = " ".join(text_of(page(make(dissent=0.31))).split())
+    assert (
+        "Doubtful: a: the two opinions of the model differ on 31 % of it, so what was measured on it means little."
+        in words
+    )
 
 
 def test_headlines_say_share_and_thickness():

@@ -21,7 +21,7 @@ MASK = np.zeros((40, 60), dtype=np.uint8)
 MASK[:10] = 3  # a quarter
 
 
-def found(*, strangeness=0.5, seen="", names=("matrix", "pore"), name="a"):
+def found(*, strangeness=0.5, dissent=None, seen="", names=("matrix", "pore"), name="a"):
     rng = np.random.default_rng(0)
     doubt = np.zeros(MASK.shape, dtype=np.float32)
     doubt[:4] = 0.8  # a tenth
@@ -33,7 +33,14 @@ def found(*, strangeness=0.5, seen="", names=("matrix", "pore"), name="a"):
         provenance=Provenance(file="a.tif", sha256="ab" * 32, reader="tifffile", software="0"),
     )
     classes = Segmentation(
-        values=(0, 3), names=names, mask=MASK, uncertainty=doubt, probability=p, strangeness=strangeness, seen=seen
+        values=(0, 3),
+        names=names,
+        mask=MASK,
+        uncertainty=doubt,
+        probability=p,
+        strangeness=strangeness,
+        dissent=dissent,
+        seen=seen,
     )
     return Segmented(name=name, micrograph=micrograph, segmentation=classes)
 
@@ -67,6 +74,19 @@ def test_the_summary_follows_its_published_schema(tmp_path):
     jsonschema.validate(raw, read_schema("segmentation-1.json"))
     assert raw["schema"] == "micrographia/segmentation/1"
     assert (raw["images"][0]["strangeness"], raw["images"][0]["unfamiliar"]) == (2.5, True)
+    assert (raw["images"][0]["dissent"], raw["images"][0]["warning"]) == (None, "unlike the training images")
+
+
+def test_an_answer_that_two_opinions_disagree_on_is_told_everywhere(tmp_path):
+    assert found(dissent=0.2).headline == found().headline
+    odd = found(dissent=0.294)
+    assert odd.headline.endswith("; THE TWO OPINIONS OF THE MODEL DIFFER ON 29 % OF IT, do not rely on it")
+    entry = write_segmented(odd, tmp_path)
+    assert (entry.unfamiliar, entry.dissent) == (False, 0.294)
+    assert entry.warning == "the two opinions of the model differ on 29 % of it"
+    assert found(strangeness=2.0, dissent=0.3).segmentation.warning.startswith(
+        "unlike the training images; the two opinions"
+    )
 
 
 def test_an_image_unlike_the_training_images_is_told_everywhere(tmp_path, monkeypatch):

@@ -62,8 +62,8 @@ def by_model(model: str) -> Find:
     def find(micrograph: Micrograph) -> Segments:
         classes = way.apply(micrograph, micrograph.provenance.file)
         words = f"{len(classes.names)} classes by {Path(model).name}: {', '.join(classes.names)}."
-        if classes.unfamiliar:
-            words += " UNLIKE THE TRAINING IMAGES, do not rely on it."
+        if classes.warning:
+            words += f" {classes.warning.upper()}, do not rely on it."
         return _measured(micrograph, classes, words, way.source)
 
     return find

@@ -72,7 +72,7 @@ def _figure(
         f'<span class="soft">{share_words(found, value)}</span></span>'
         for colour, value, name in zip(class_colours(found), found.values, found.names, strict=True)
     )
-    flag = ' <span class="badge unknown">unlike the training images</span>' if found.unfamiliar else ""
+    flag = f' <span class="badge unknown">{text(found.warning)}</span>' if found.warning else ""
     return (
         f'<figure class="card"><div class="picture"><img src="{_jpeg(picture)}" '
         f'alt="{text(field.name)} with its classes tinted">{_scale_bar(grey.shape[1], field.pixel_size_nm)}</div>'

@@ -101,6 +101,11 @@ def warnings_of(measured: Measured) -> list[str]:
             f"Unlike the training images: {_listed(strange)}. The model never saw such an image, so what was measured "
             "on it means little."
         )
+    for field in measured.fields:
+        if field.segmentation.warning and not field.segmentation.unfamiliar:
+            warnings.append(
+                f"Doubtful: {field.name}: {field.segmentation.warning}, so what was measured on it means little."
+            )
     for seen in dict.fromkeys(f.segmentation.seen for f in measured.fields if f.segmentation.seen):
         these = [f.name for f in measured.fields if f.segmentation.seen == seen]
         warnings.append(f"Seen {seen}, which makes it like the training images: {_listed(these)}.")

@@ -51,6 +51,7 @@ class FieldResult(Part):
     width_px: NonNegativeInt
     height_px: NonNegativeInt
     unfamiliar: bool = Field(description="Whether the image is unlike those that the model learned from")
+    warning: str = Field(description="Why its mask means little; empty where nothing speaks against it")
 
 
 class MeasurementsResult(Part):
@@ -101,6 +102,7 @@ def measurements_result(measured: Measured, *, source: str, pixel_size_origin: s
                     width_px=f.segmentation.mask.shape[1],
                     height_px=f.segmentation.mask.shape[0],
                     unfamiliar=f.segmentation.unfamiliar,
+                    warning=f.segmentation.warning,
                 )
                 for f in measured.fields
             ),

@@ -48,7 +48,7 @@ class Segmented:
             f"{name} {share_words(found, value)}" for value, name in zip(found.values, found.names, strict=True)
         )
         shares += f"; seen {found.seen}" if found.seen else ""
-        return shares + ("; UNLIKE THE TRAINING IMAGES, do not rely on it" if found.unfamiliar else "")
+        return shares + (f"; {found.warning.upper()}, do not rely on it" if found.warning else "")
 
 
 class ClassResult(Part):
@@ -76,6 +76,8 @@ class SegmentedResult(Part):
     unfamiliar: bool = Field(
         description="Whether the image is unlike all training images, so that the mask means little"
     )
+    dissent: FiniteFloat | None = Field(description="Share of pixels on which the network's two opinions differ")
+    warning: str = Field(description="Why the mask means little; empty where nothing speaks against it")
 
 
 class SegmentationResult(Part):
@@ -225,4 +227,6 @@ def _described(found: Segmented, *, tiff: bool) -> SegmentedResult:
         strangeness=None if result.strangeness is None else round(result.strangeness, 4),
         seen=result.seen,
         unfamiliar=result.unfamiliar,
+        dissent=None if result.dissent is None else round(result.dissent, 4),
+        warning=result.warning,
     )

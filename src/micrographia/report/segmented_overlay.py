@@ -48,7 +48,7 @@ def write_segmented_overlay(micrograph: Micrograph, segmentation: Segmentation, 
     wide, tall = picture.shape[1] * grow, picture.shape[0] * grow
     text_pt = max(wide, _SMALLEST_EDGE_PX) * 0.0135 * 72 / _DPI
     em_px = text_pt * _DPI / 72
-    warning = "UNLIKE THE TRAINING IMAGES: do not rely on this" if segmentation.unfamiliar else ""
+    warning = f"{segmentation.warning.upper()}: do not rely on this" if segmentation.warning else ""
     remark = warning or (f"Seen {segmentation.seen}" if segmentation.seen else "")
     labels = [
         f"{name}  {share_words(segmentation, value)}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from micrographia.errors import InputError
+
+MOST_DISSENT: Final = 0.2
+"""Share of pixels on which a network's two opinions may differ before its answer means little."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +34,9 @@ class Segmentation:
     strangeness : float, optional
         How unlike the training images the image is: 1 is the most that they differ among themselves. None where it
         cannot be told.
+    dissent : float, optional
+        Share of pixels, 0 to 1, for which the network's two opinions name different classes. None where there is one
+        opinion only.
     seen : str
         What was done to the image to make it look like the training images; empty where it was seen as it is.
 
@@ -45,6 +52,7 @@ class Segmentation:
     uncertainty: Float32[np.ndarray, "height width"] | None = None
     probability: Float32[np.ndarray, "class height width"] | None = None
     strangeness: float | None = None
+    dissent: float | None = None
     seen: str = ""
 
     def __post_init__(self) -> None:
@@ -60,6 +68,14 @@ class Segmentation:
     def unfamiliar(self) -> bool:
         """Whether the image is unlike all that the model learned from, so that its answer means little."""
         return self.strangeness is not None and self.strangeness > 1
+
+    @property
+    def warning(self) -> str:
+        """Why the answer means little, in words; empty where nothing speaks against it."""
+        reasons = ["unlike the training images"] if self.unfamiliar else []
+        if self.dissent is not None and self.dissent > MOST_DISSENT:
+            reasons.append(f"the two opinions of the model differ on {100 * self.dissent:.0f} % of it")
+        return "; ".join(reasons)
 
     def of(self, name: str) -> Bool[np.ndarray, "height width"]:
         """Return where a class is, bool array (height, width).

@@ -13,7 +13,7 @@ from micrographia.segment.network.encoder import load_encoder
 from micrographia.segment.network.normalise import normalised
 
 NOTHING = Alterations(
-    octaves=0, contrast_octaves=0, brightness=0, gamma_octaves=0, tone=0, shading=0, blur_px=0, noise=0, inverted=0
+    octaves=0, contrast_octaves=0, brightness=0, gamma_octaves=0, tone=0, shading=0, blur_px=0, noise=0
 )
 
 

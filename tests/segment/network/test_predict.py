@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from drawn_textures import discs, iou, training
 
 from micrographia.errors import InputError
 from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.segment.network import predict
+from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.predict import ApplySettings, segment
 
 
@@ -40,6 +42,15 @@ def test_uncertainty_is_the_entropy_over_that_of_ignorance(model):
     found = segment(discs(9)[0], model, settings=ApplySettings(probability=True))
     p = np.clip(found.probability.astype(float), 1e-9, 1)
     assert np.allclose(found.uncertainty, -(p * np.log2(p)).sum(axis=0), atol=1e-4)
+
+
+def test_dissent_is_the_share_of_pixels_that_two_opinions_name_differently(model):
+    frame = discs(11, 128)[0]
+    found = segment(frame, model, settings=ApplySettings(flips=False, match=False))
+    with torch.no_grad():
+        votes, shapes = model.network.opinions(torch.from_numpy(normalised(frame))[None, None])
+    assert found.dissent == pytest.approx(np.mean(votes.numpy().argmax(1) != shapes.numpy().argmax(1)))
+    assert 0 < found.dissent < 0.2
 
 
 def test_strips_give_what_the_whole_gives(model, monkeypatch):

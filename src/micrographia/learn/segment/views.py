@@ -47,11 +47,9 @@ class Alterations:
         Largest blur.
     noise : float
         Mean of the noise's standard deviation.
-    inverted : float
-        Share of crops with black and white exchanged.
     """
 
-    octaves: float = 0.5
+    octaves: float = 1.0
     contrast_octaves: float = 0.3
     brightness: float = 0.25
     gamma_octaves: float = 0.4
@@ -59,14 +57,11 @@ class Alterations:
     shading: float = 0.2
     blur_px: float = 1.5
     noise: float = 0.1
-    inverted: float = 0.0
 
     def scaled(self, strength: float) -> Alterations:
         """Return alterations that are weaker by a factor, 0 to 1; magnification changes as before unless it is 0."""
-        changed = {
-            name: strength * value for name, value in asdict(self).items() if name not in ("octaves", "inverted")
-        }
-        return replace(self, **changed) if strength else Alterations(octaves=0.0, inverted=0.0, **changed)
+        changed = {name: strength * value for name, value in asdict(self).items() if name != "octaves"}
+        return Alterations(octaves=self.octaves if strength else 0.0, **changed)
 
 
 def orientation_of(training: TrainingSet) -> Orientation:
@@ -143,8 +138,8 @@ def look(
     orientation : Orientation
         Which rotations and flips leave the meaning as it is.
     alterations : Alterations
-        How much the most altered views are altered. Where there are several images, tone curves bend less, and views
-        may be altered less than half as much.
+        How much the most altered views of a single image are altered. Where there are several, tone curves bend less,
+        magnification changes less (towards half as much), and views may be altered less than half as much.
     seed : int
         Seed of all that is random.
     progress : callable
@@ -154,7 +149,9 @@ def look(
     each = max(1, round(megapixels * 1e6 / sum(h * w for h, w in zip(largest[::2], largest[1::2], strict=True))))
     # The fewer images there are, the less they say of how others will differ.
     few = 1 / len(training.images)
-    alterations = replace(alterations, tone=alterations.tone * few**0.5)
+    alterations = replace(
+        alterations, tone=alterations.tone * few**0.5, octaves=alterations.octaves * (1 + few**0.5) / 2
+    )
     views = []
     for k in range(each):
         for n in range(len(training.images)):
@@ -260,8 +257,6 @@ def _altered(x: torch.Tensor, by: Alterations, rng: np.random.Generator) -> torc
     if by.gamma_octaves and rng.random() < 0.5:
         x = ((x + 2) / 4).clamp(1e-3, 1) ** float(2 ** rng.normal(0, by.gamma_octaves)) * 4 - 2
     x = x * float(2 ** rng.normal(0, by.contrast_octaves)) + float(rng.normal(0, by.brightness))
-    if rng.random() < by.inverted:
-        x = -x
     if by.shading and rng.random() < 0.5:
         coarse = torch.from_numpy(rng.normal(0, by.shading, (1, 1, 4, 4)).astype(np.float32))
         x = x + functional.interpolate(coarse, size=x.shape[-2:], mode="bicubic")

@@ -15,7 +15,7 @@ from torch.nn import functional
 from micrographia.segment.network.familiar import Look, most_familiar_look, shown, strangeness
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.saved import SegmentationModel
-from micrographia.segment.network.segmenter import multiple_px
+from micrographia.segment.network.segmenter import joined, multiple_px
 from micrographia.segment.segmentation import Segmentation
 
 _WINDOW_PX: Final = 1024
@@ -67,7 +67,7 @@ def segment(
     Returns
     -------
     Segmentation
-        With uncertainty and strangeness; with probabilities if asked for.
+        With uncertainty, strangeness and dissent; with probabilities if asked for.
 
     Raises
     ------
@@ -86,11 +86,13 @@ def segment(
     kept = np.empty((classes, height, width), dtype=np.float32) if settings.probability else None
     window = _window(grey.shape, model, look)
     strips = list(_strips(height, width, classes, window))
+    dissents: list[float] = []
     done, total = 0, sum(_windows(end - first, width, window) for first, end, _, _ in strips)
 
-    def looked(count: int) -> None:
+    def looked(dissent: float) -> None:
         nonlocal done
-        done += count
+        done += 1
+        dissents.append(dissent)
         if progress is not None:
             progress(min(done, total), total)
 
@@ -109,6 +111,7 @@ def segment(
         uncertainty=uncertainty,
         probability=kept,
         strangeness=strangeness(grey, encoder, model.familiar, look=look),
+        dissent=float(np.mean(dissents)),
         seen=look.words,
     )
 
@@ -144,7 +147,7 @@ def _probabilities(
     look: Look,
     *,
     flips: bool,
-    looked: Callable[[int], None],
+    looked: Callable[[float], None],
 ) -> Float32[np.ndarray, "class height width"]:
     """Return the probability of each class of a part of an image."""
     height, width = grey.shape
@@ -155,17 +158,20 @@ def _probabilities(
     device = next(network.parameters()).device
     side = multiple * max(1, round(window * look.magnification / multiple))
 
-    def answer(image: torch.Tensor) -> torch.Tensor:
+    def answer(image: torch.Tensor) -> tuple[torch.Tensor, float]:
         seen = shown(image, look, (side, side)).contiguous(memory_format=torch.channels_last)
-        p: torch.Tensor = network(seen).exp()
-        return p if side == window else functional.interpolate(p, size=(window, window), mode="bilinear")
+        votes, shapes = network.opinions(seen)
+        differ = float((votes.argmax(1) != shapes.argmax(1)).float().mean())
+        p = joined(votes, shapes).exp()
+        return (p if side == window else functional.interpolate(p, size=(window, window), mode="bilinear")), differ
 
     def answers(image: torch.Tensor) -> torch.Tensor:
         image = image.to(device)
-        p = answer(image)
+        p, differ = answer(image)
         if flips:
-            p = (p + answer(image.flip(-1)).flip(-1)) / 2
-        looked(len(image))
+            mirrored, differ_mirrored = answer(image.flip(-1))
+            p, differ = (p + mirrored.flip(-1)) / 2, (differ + differ_mirrored) / 2
+        looked(differ)
         return p
 
     with torch.no_grad():

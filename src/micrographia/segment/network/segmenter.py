@@ -167,10 +167,13 @@ class Segmenter(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the log-probabilities (batch, class, height, width) of images (batch, 1, height, width)."""
+        return joined(*self.opinions(image))
+
+    def opinions(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the log-probabilities of images by the vote and by the shapes, each (batch, class, height, width)."""
         maps = maps_of(image, self.encoder)
         votes = _resized(self.vote(maps), image.shape[-2:]).log_softmax(1)
-        shapes = self.shapes(maps).log_softmax(1)
-        return (_OF_VOTES * votes + (1 - _OF_VOTES) * shapes).log_softmax(1)
+        return votes, self.shapes(maps).log_softmax(1)
 
     def train(self, mode: bool = True) -> Segmenter:
         """Switch between learning and answering."""
@@ -192,6 +195,11 @@ class Segmenter(nn.Module):
         x = torch.cat([_resized(self.narrow(x), full), self.full(maps.image)], 1)
         logits: torch.Tensor = self.last(self.shape(x))
         return logits
+
+
+def joined(votes: torch.Tensor, shapes: torch.Tensor) -> torch.Tensor:
+    """Return the log-probabilities (batch, class, height, width) that two opinions give together."""
+    return (_OF_VOTES * votes + (1 - _OF_VOTES) * shapes).log_softmax(1)
 
 
 def _resized(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
