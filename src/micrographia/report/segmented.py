@@ -77,6 +77,9 @@ class SegmentedResult(Part):
         description="Whether the image is unlike all training images, so that the mask means little"
     )
     dissent: FiniteFloat | None = Field(description="Share of pixels on which the network's two opinions differ")
+    own_weight: NonNegativeFloat = Field(
+        description="How much the image's own clear pixels counted beside the network, which counts 1"
+    )
     warning: str = Field(description="Why the mask means little; empty where nothing speaks against it")
 
 
@@ -228,5 +231,6 @@ def _described(found: Segmented, *, tiff: bool) -> SegmentedResult:
         seen=result.seen,
         unfamiliar=result.unfamiliar,
         dissent=None if result.dissent is None else round(result.dissent, 4),
+        own_weight=round(result.own_weight, 4),
         warning=result.warning,
     )

@@ -37,6 +37,9 @@ class Segmentation:
     dissent : float, optional
         Share of pixels, 0 to 1, for which the network's two opinions name different classes. None where there is one
         opinion only.
+    own_weight : float
+        How much the image's own clear pixels counted beside the network, which counts 1; 0 where its two opinions
+        agree.
     seen : str
         What was done to the image to make it look like the training images; empty where it was seen as it is.
 
@@ -53,6 +56,7 @@ class Segmentation:
     probability: Float32[np.ndarray, "class height width"] | None = None
     strangeness: float | None = None
     dissent: float | None = None
+    own_weight: float = 0.0
     seen: str = ""
 
     def __post_init__(self) -> None:

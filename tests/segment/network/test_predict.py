@@ -12,6 +12,7 @@ from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.segment.network import predict
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.predict import ApplySettings, segment
+from micrographia.segment.network.segmenter import maps_of
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def test_dissent_is_the_share_of_pixels_that_two_opinions_name_differently(model
     frame = discs(11, 128)[0]
     found = segment(frame, model, settings=ApplySettings(flips=False, match=False))
     with torch.no_grad():
-        votes, shapes = model.network.opinions(torch.from_numpy(normalised(frame))[None, None])
+        votes, shapes = model.network.opinions(
+            maps_of(torch.from_numpy(normalised(frame))[None, None], model.network.encoder)
+        )
     assert found.dissent == pytest.approx(np.mean(votes.numpy().argmax(1) != shapes.numpy().argmax(1)))
     assert 0 < found.dissent < 0.2
 

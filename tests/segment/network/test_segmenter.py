@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from micrographia.learn.segment.views import View
-from micrographia.learn.segment.votes import features_at
 from micrographia.segment.network.encoder import load_encoder
-from micrographia.segment.network.segmenter import Maps, Segmenter, maps_of, multiple_px
+from micrographia.segment.network.segmenter import Maps, Segmenter, features_at, maps_of, multiple_px
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +27,9 @@ def image() -> torch.Tensor:
 def test_a_pixel_votes_alike_alone_and_in_its_image(network, image):
     maps = maps_of(image, network.encoder)
     logits = network.vote(maps)
-    view = View(maps=maps, mask=torch.zeros(1, 128, 192, dtype=torch.int64))
     rows, columns = torch.meshgrid(torch.arange(8, 120, 8), torch.arange(8, 184, 8), indexing="ij")
     places = torch.stack([rows.flatten(), columns.flatten()], 1).numpy()
-    alone = network.vote.of_pixels(features_at(view, places))
+    alone = network.vote.of_pixels(features_at(maps, places))
     whole = functional.interpolate(logits, size=(128, 192), mode="bilinear")[0][:, places[:, 0], places[:, 1]].T
     # Both are smooth functions of the same features, which differ by how grey values are averaged only.
     assert float((alone - whole).abs().mean()) < 0.08 * float(alone.std())

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch.nn import functional
 
 from micrographia.learn.segment.views import View
-from micrographia.segment.network.segmenter import PixelVote
+from micrographia.segment.network.segmenter import PixelVote, features_at
 
 _MOST_PIXELS: Final = 200_000
 _EPOCHS: Final = 8
@@ -43,7 +43,7 @@ def learn_votes(vote: PixelVote, views: Sequence[View], *, share: Float[np.ndarr
     for view in views:
         mask = view.mask[0].numpy()
         places = _chosen(mask, pixels, len(share), rng)
-        features.append(features_at(view, places))
+        features.append(features_at(view.maps, places))
         classes.append(view.mask[0][places[:, 0], places[:, 1]])
     table, truth = torch.cat(features), torch.cat(classes)
     vote.mean.copy_(table.mean(0))
@@ -72,16 +72,3 @@ def _chosen(mask: np.ndarray, pixels: int, classes: int, rng: np.random.Generato
     chosen = [rng.choice(np.flatnonzero(mask == k), each) for k in present]
     flat = np.concatenate([np.zeros(0, dtype=np.int64), *chosen])  # a view may show unlabelled pixels only
     return np.stack(np.divmod(flat, mask.shape[1]), axis=1)
-
-
-def features_at(view: View, places: np.ndarray) -> torch.Tensor:
-    """Return the features (pixel, channel) of some pixels of a view, interpolated between those of each map."""
-    height, width = view.mask.shape[-2:]
-    x = (torch.from_numpy(places[:, 1]).float() + 0.5) / width * 2 - 1
-    y = (torch.from_numpy(places[:, 0]).float() + 0.5) / height * 2 - 1
-    grid = torch.stack([x, y], dim=-1)[None, None]
-    sampled = [
-        functional.grid_sample(m.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
-        for m in view.maps.flat
-    ]
-    return torch.cat(sampled, 1)

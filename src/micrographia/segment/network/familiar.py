@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +21,6 @@ _ACROSS: Final = 8
 _ACROSS_TO_CHOOSE: Final = 3
 _MOST_TILES: Final = 256
 _MAGNIFICATIONS: Final = (0.5, 0.7, 1.4, 2.0)
-_CLEARLY: Final = 0.9
 _NEIGHBOURS: Final = 3
 _FLOOR: Final = 0.1
 
@@ -38,6 +38,8 @@ class Familiar:
         training images happen to be alike would decide everything.
     tiles : float32 array (tile, feature)
         Standardised features of every tile.
+    images : int
+        How many training images there were.
     limit : float
         The largest distance of a training image from the others, as `strangeness` measures distance, and more the fewer
         they are: n images say little of how much the next one may differ, so that 1/n of it is added.
@@ -47,6 +49,7 @@ class Familiar:
     mean: Float32[np.ndarray, " feature"]
     sd: Float32[np.ndarray, " feature"]
     tiles: Float32[np.ndarray, "tile feature"]
+    images: int
     limit: float
 
 
@@ -75,7 +78,8 @@ def familiar_from(images: Sequence[Float32[np.ndarray, "height width"]], encoder
     else:
         parts = [np.arange(k, len(tiles), 2) for k in (0, 1)]  # every second tile of one image stands for another
     own = [_distance(tiles[part], np.delete(tiles, part, axis=0)) for part in parts]
-    return Familiar(tile_px=tile_px, mean=mean, sd=sd, tiles=tiles, limit=max(own, default=0.0) * (1 + 1 / len(images)))
+    limit = max(own, default=0.0) * (1 + 1 / len(images))
+    return Familiar(tile_px=tile_px, mean=mean, sd=sd, tiles=tiles, images=len(images), limit=limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +141,13 @@ def strangeness(
     return _distance((features - familiar.mean) / familiar.sd, familiar.tiles) / familiar.limit
 
 
-def most_familiar_look(image: Float32[np.ndarray, "height width"], encoder: Encoder, familiar: Familiar) -> Look:
+def most_familiar_look(
+    image: Float32[np.ndarray, "height width"], encoder: Encoder, familiar: Familiar, *, nearer: float = 0.1
+) -> Look:
     """Return how to show an image so that it looks most like the training images.
 
     Another detector may exchange black and white, and another magnification makes the same structure larger. Both are
-    tried. The image is shown as it is unless another look is clearly more familiar, by a tenth of the distance.
+    tried. The image is shown as it is unless another look is clearly more familiar.
 
     Parameters
     ----------
@@ -151,6 +157,9 @@ def most_familiar_look(image: Float32[np.ndarray, "height width"], encoder: Enco
         The encoder that made ``familiar``.
     familiar : Familiar
         What is familiar.
+    nearer : float
+        By how much of the distance another look must be nearer, and more the fewer training images there are: twice as
+        much for one.
     """
 
     def distance(look: Look) -> float:
@@ -161,7 +170,7 @@ def most_familiar_look(image: Float32[np.ndarray, "height width"], encoder: Enco
     for looks in _SIMPLE_FIRST:
         distances = [distance(look) for look in looks]
         best = int(np.argmin(distances))
-        if distances[best] < _CLEARLY * nearest:
+        if distances[best] < (1 - nearer * (1 + 1 / familiar.images)) * nearest:
             chosen, nearest = looks[best], distances[best]
     return chosen
 
@@ -178,21 +187,41 @@ def _features(
     image: Float32[np.ndarray, "height width"], encoder: Encoder, *, tile_px: int, look: Look, across: int
 ) -> Float32[np.ndarray, "tile feature"]:
     """Return means and standard deviations of the encoder's maps over tiles spread evenly over an image."""
-    cut = max(round(tile_px / look.magnification), 1)
-    padded = np.pad(image, [(0, max(cut - n, 0)) for n in image.shape], mode="symmetric")
-    counts = [max(1, min(n // cut, across)) for n in padded.shape]
-    corners = [np.linspace(0, n - cut, k).astype(int) for n, k in zip(padded.shape, counts, strict=True)]
     device = next(encoder.parameters()).device
     rows = []
     encoder.eval()
     with torch.no_grad():
-        for top in corners[0]:
-            for left in corners[1]:
-                tile = torch.from_numpy(np.ascontiguousarray(padded[top : top + cut, left : left + cut]))
-                maps = encoder(shown(tile[None, None].to(device), look, (tile_px, tile_px)))
-                parts = [v for m in maps for v in (m.mean(dim=(2, 3)), m.std(dim=(2, 3)))]
-                rows.append(torch.cat(parts, 1)[0].cpu().numpy())
+        for tile in tiles(image, look, side_px=tile_px, across=across):
+            parts = [v for m in encoder(tile.to(device)) for v in (m.mean(dim=(2, 3)), m.std(dim=(2, 3)))]
+            rows.append(torch.cat(parts, 1)[0].cpu().numpy())
     return np.stack(rows).astype(np.float32)
+
+
+def tiles(
+    image: Float32[np.ndarray, "height width"], look: Look, *, side_px: int, across: int, overlapping: bool = False
+) -> Iterator[torch.Tensor]:
+    """Yield square parts (1, 1, side, side), spread evenly over an image, as the network is shown them.
+
+    Parameters
+    ----------
+    image : float32 array (height, width)
+        Normalised grey values; one smaller than a part is mirrored at its edges.
+    look : Look
+        How the image is shown.
+    side_px : int
+        Side of a part as it is shown [px].
+    across : int
+        Most parts along each side of the image.
+    overlapping : bool
+        Whether parts may overlap, so that nothing is left out between them; else there are fewer.
+    """
+    cut = max(round(side_px / look.magnification), 1)
+    padded = np.pad(image, [(0, max(cut - n, 0)) for n in image.shape], mode="symmetric")
+    counts = [max(1, min(-(-n // cut) if overlapping else n // cut, across)) for n in padded.shape]
+    corners = [np.linspace(0, n - cut, k).astype(int) for n, k in zip(padded.shape, counts, strict=True)]
+    for top, left in itertools.product(*corners):
+        part = torch.from_numpy(np.ascontiguousarray(padded[top : top + cut, left : left + cut]))
+        yield shown(part[None, None], look, (side_px, side_px))
 
 
 def shown(image: torch.Tensor, look: Look, size: tuple[int, int]) -> torch.Tensor:

@@ -12,14 +12,16 @@ from jaxtyping import Float, Float32
 from monai.inferers import sliding_window_inference
 from torch.nn import functional
 
-from micrographia.segment.network.familiar import Look, most_familiar_look, shown, strangeness
+from micrographia.segment.network.familiar import Look, most_familiar_look, shown, strangeness, tiles
 from micrographia.segment.network.normalise import normalised
+from micrographia.segment.network.own import Own, adjusted, learn_own, weight_of_own
 from micrographia.segment.network.saved import SegmentationModel
-from micrographia.segment.network.segmenter import joined, multiple_px
-from micrographia.segment.segmentation import Segmentation
+from micrographia.segment.network.segmenter import joined, maps_of, multiple_px
+from micrographia.segment.segmentation import MOST_DISSENT, Segmentation
 
 _WINDOW_PX: Final = 1024
 _OVERLAP: Final = 0.125
+_PARTS_ACROSS: Final = 2
 _STRIP_FLOATS: Final = 40_000_000
 """Probabilities that are held at a time; an image with more of them is done strip by strip."""
 
@@ -34,13 +36,18 @@ class ApplySettings:
         Whether each window is seen mirrored too, and the two answers averaged: half the speed, smoother edges.
     probability : bool
         Whether to keep the probability of each class.
+    own : bool
+        Whether an image on which the two opinions differ has a say in its own pixels, see `learn_own`. It is then
+        looked at three times.
     match : bool
         Whether an image that looks clearly more like the training images with black and white exchanged, or enlarged or
-        reduced, is shown to the network like that.
+        reduced, is shown to the network like that; and one that looks a little more like them so, if the two opinions
+        differ widely on the image as it is, and less than half as often so.
     """
 
     flips: bool = True
     probability: bool = False
+    own: bool = True
     match: bool = True
 
 
@@ -76,10 +83,35 @@ def segment(
     """
     settings = ApplySettings() if settings is None else settings
     grey = normalised(frame)
-    classes = len(model.values)
-    height, width = grey.shape
     encoder = model.network.encoder
     look = most_familiar_look(grey, encoder, model.familiar) if settings.match else Look()
+    found = _segmented(grey, model, look, None, settings, progress)
+    if settings.match and look == Look() and (found.dissent or 0) > MOST_DISSENT:
+        nearest = most_familiar_look(grey, encoder, model.familiar, nearer=0)
+        if nearest != look:
+            again = _segmented(grey, model, nearest, None, settings, progress)
+            if 2 * (again.dissent or 0) < (found.dissent or 0):
+                found, look = again, nearest
+    if settings.own and (weight := weight_of_own(found.dissent or 0)):
+        side = _shown_px(_window(grey.shape, model, look), model, look)
+        device = next(encoder.parameters()).device
+        parts = tiles(grey, look, side_px=side, across=_PARTS_ACROSS, overlapping=True)
+        if own := learn_own((part.to(device) for part in parts), model.network, weight=weight):
+            found = _segmented(grey, model, look, own, settings, progress)
+    return found
+
+
+def _segmented(
+    grey: Float32[np.ndarray, "height width"],
+    model: SegmentationModel,
+    look: Look,
+    own: Own | None,
+    settings: ApplySettings,
+    progress: Callable[[int, int], None] | None,
+) -> Segmentation:
+    """Return the class of every pixel of a normalised image that is shown in a certain way."""
+    classes = len(model.values)
+    height, width = grey.shape
     place = np.array(model.values, dtype=np.uint8)
     mask = np.empty((height, width), dtype=np.uint8)
     uncertainty = np.empty((height, width), dtype=np.float32)
@@ -97,7 +129,7 @@ def segment(
             progress(min(done, total), total)
 
     for first, end, top, bottom in strips:
-        p = _probabilities(grey[first:end], model, window, look, flips=settings.flips, looked=looked)
+        p = _probabilities(grey[first:end], model, window, look, own, flips=settings.flips, looked=looked)
         p = p[:, top - first : bottom - first]
         mask[top:bottom] = place[p.argmax(axis=0)]
         entropy = -(p * np.log(np.maximum(p, 1e-9))).sum(axis=0)
@@ -110,8 +142,9 @@ def segment(
         mask=mask,
         uncertainty=uncertainty,
         probability=kept,
-        strangeness=strangeness(grey, encoder, model.familiar, look=look),
+        strangeness=strangeness(grey, model.network.encoder, model.familiar, look=look),
         dissent=float(np.mean(dissents)),
+        own_weight=0.0 if own is None else own.weight,
         seen=look.words,
     )
 
@@ -121,6 +154,12 @@ def _window(shape: tuple[int, ...], model: SegmentationModel, look: Look) -> int
     multiple = multiple_px(model.network.encoder)
     usual = round(_WINDOW_PX / look.magnification / multiple)
     return multiple * max(1, min(usual, -(-min(shape) // multiple)))
+
+
+def _shown_px(window: int, model: SegmentationModel, look: Look) -> int:
+    """Return the side of a window as the network is shown it [px]."""
+    multiple = multiple_px(model.network.encoder)
+    return multiple * max(1, round(window * look.magnification / multiple))
 
 
 def _strips(height: int, width: int, classes: int, window: int) -> Iterator[tuple[int, int, int, int]]:
@@ -145,6 +184,7 @@ def _probabilities(
     model: SegmentationModel,
     window: int,
     look: Look,
+    own: Own | None,
     *,
     flips: bool,
     looked: Callable[[float], None],
@@ -156,13 +196,15 @@ def _probabilities(
     padded = np.pad(grey, ((0, below), (0, right)), mode="symmetric")
     network = model.network.eval()
     device = next(network.parameters()).device
-    side = multiple * max(1, round(window * look.magnification / multiple))
+    side = _shown_px(window, model, look)
 
     def answer(image: torch.Tensor) -> tuple[torch.Tensor, float]:
         seen = shown(image, look, (side, side)).contiguous(memory_format=torch.channels_last)
-        votes, shapes = network.opinions(seen)
+        maps = maps_of(seen, network.encoder)
+        votes, shapes = network.opinions(maps)
         differ = float((votes.argmax(1) != shapes.argmax(1)).float().mean())
-        p = joined(votes, shapes).exp()
+        both = joined(votes, shapes)
+        p = (both if own is None else adjusted(both, maps, network.vote, own)).exp()
         return (p if side == window else functional.interpolate(p, size=(window, window), mode="bilinear")), differ
 
     def answers(image: torch.Tensor) -> torch.Tensor:

@@ -82,6 +82,7 @@ def save_model(model: SegmentationModel, path: Path) -> None:
         "values": model.values,
         "names": model.names,
         "tile_px": familiar.tile_px,
+        "images": familiar.images,
         "limit": familiar.limit,
         "record": dict(model.record),
     }
@@ -158,7 +159,12 @@ def load_model(path: Path) -> SegmentationModel:
         network=network.eval(),
         values=tuple(about["values"]),
         names=tuple(about["names"]),
-        familiar=Familiar(**familiar, tile_px=int(about["tile_px"]), limit=float(about["limit"])),
+        familiar=Familiar(
+            **familiar,
+            tile_px=int(about["tile_px"]),
+            images=int(about["images"]),
+            limit=float(about["limit"]),
+        ),
         record=about["record"],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )

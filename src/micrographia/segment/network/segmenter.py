@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 from monai.networks.blocks import Convolution
 from monai.networks.nets.basic_unet import TwoConv
@@ -110,8 +111,24 @@ class PixelVote(nn.Module):
 
     def forward(self, maps: Maps) -> torch.Tensor:
         """Return the logits (batch, class, height / 2, width / 2) of images (batch, 1, height, width)."""
+        x = self.drop(functional.gelu(self.linear(maps, self.first.weight, self.first.bias)))
+        hidden = functional.gelu(functional.conv2d(x, self.second.weight[:, :, None, None], self.second.bias))
+        return functional.conv2d(hidden, self.last.weight[:, :, None, None], self.last.bias)
+
+    def linear(self, maps: Maps, slopes: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """Return linear functions of the standardised features, (batch, function, height / 2, width / 2).
+
+        Parameters
+        ----------
+        maps : Maps
+            Of images (batch, 1, height, width).
+        slopes : float tensor (function, channel)
+            Of the standardised features.
+        offsets : float tensor (function,)
+            At their mean.
+        """
         height, width = (n // 2 for n in maps.image.shape[-2:])
-        weight = self.first.weight / self.sd
+        weight = slopes / self.sd
         parts = torch.split(weight, list(self.channels), dim=1)
         sums: dict[tuple[int, int], torch.Tensor] = {}
         for features, part in zip(maps.flat, parts, strict=True):
@@ -120,12 +137,10 @@ class PixelVote(nn.Module):
             size = (features.shape[-2], features.shape[-1])
             voted = functional.conv2d(features, part[:, :, None, None])
             sums[size] = sums[size] + voted if size in sums else voted
-        x = (self.first.bias - weight @ self.mean)[None, :, None, None]
+        x = (offsets - weight @ self.mean)[None, :, None, None]
         for voted in sums.values():
-            x = x + _resized(voted, (height, width))
-        x = self.drop(functional.gelu(x))
-        hidden = functional.gelu(functional.conv2d(x, self.second.weight[:, :, None, None], self.second.bias))
-        return functional.conv2d(hidden, self.last.weight[:, :, None, None], self.last.bias)
+            x = x + resized(voted, (height, width))
+        return x
 
 
 class Segmenter(nn.Module):
@@ -167,12 +182,11 @@ class Segmenter(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the log-probabilities (batch, class, height, width) of images (batch, 1, height, width)."""
-        return joined(*self.opinions(image))
+        return joined(*self.opinions(maps_of(image, self.encoder)))
 
-    def opinions(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def opinions(self, maps: Maps) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the log-probabilities of images by the vote and by the shapes, each (batch, class, height, width)."""
-        maps = maps_of(image, self.encoder)
-        votes = _resized(self.vote(maps), image.shape[-2:]).log_softmax(1)
+        votes = resized(self.vote(maps), maps.image.shape[-2:]).log_softmax(1)
         return votes, self.shapes(maps).log_softmax(1)
 
     def train(self, mode: bool = True) -> Segmenter:
@@ -190,9 +204,9 @@ class Segmenter(nn.Module):
         levels = [torch.cat(by_size[size], 1) for size in sorted(by_size)]
         x = self.drop(levels[0])
         for block, skip in zip(self.decoder, levels[1:], strict=True):
-            x = block(torch.cat([_resized(x, skip.shape[-2:]), skip], 1))
+            x = block(torch.cat([resized(x, skip.shape[-2:]), skip], 1))
         full = maps.image.shape[-2:]
-        x = torch.cat([_resized(self.narrow(x), full), self.full(maps.image)], 1)
+        x = torch.cat([resized(self.narrow(x), full), self.full(maps.image)], 1)
         logits: torch.Tensor = self.last(self.shape(x))
         return logits
 
@@ -202,5 +216,27 @@ def joined(votes: torch.Tensor, shapes: torch.Tensor) -> torch.Tensor:
     return (_OF_VOTES * votes + (1 - _OF_VOTES) * shapes).log_softmax(1)
 
 
-def _resized(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+def features_at(maps: Maps, places: np.ndarray) -> torch.Tensor:
+    """Return the features (pixel, channel) of some pixels of an image, interpolated between those of each map.
+
+    Parameters
+    ----------
+    maps : Maps
+        Of one image.
+    places : int array (pixel, 2)
+        Row and column of each pixel.
+    """
+    height, width = maps.image.shape[-2:]
+    x = (torch.from_numpy(places[:, 1]).float() + 0.5) / width * 2 - 1
+    y = (torch.from_numpy(places[:, 0]).float() + 0.5) / height * 2 - 1
+    grid = torch.stack([x, y], dim=-1)[None, None].to(maps.image.device)
+    sampled = [
+        functional.grid_sample(m.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)[0, :, 0].T
+        for m in maps.flat
+    ]
+    return torch.cat(sampled, 1)
+
+
+def resized(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Return images (batch, channel, height, width) at another size, interpolated."""
     return x if tuple(x.shape[-2:]) == tuple(size) else functional.interpolate(x, size=tuple(size), mode="bilinear")
