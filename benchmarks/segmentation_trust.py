@@ -4,7 +4,7 @@
 
 On the validation images of the models that `segmentation.py` trains with seed 0 (made anew where that folder has
 none): calibration, precision and recall; strangeness of those images, of the first of them altered, and of other
-collections; and how each image is shown to the network.
+collections; how far the two opinions differ, how each image is shown to the network, and whether the answer warns.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ def calibration(found: list[Segmentation], masks: list[np.ndarray], names: tuple
         print(f"| {name} | {right[answer == k].mean():.3f} | {right[truth == k].mean():.3f} |")
 
 
-def strangeness(model: SegmentationModel, frame: np.ndarray) -> str:
+def flags(name: str, model: SegmentationModel, frame: np.ndarray) -> str:
     found = segment(frame.astype(np.float32), model, settings=ApplySettings(flips=False))
-    return f"{found.strangeness:.2f}" + (f" ({found.seen})" if found.seen else "")
+    told = f"{found.strangeness:.2f} | {found.dissent:.1%} | {found.own_weight:.2f} | {found.seen or '–'}"
+    return f"| {name} | {told} | {'yes' if found.warning else 'no'} |"
 
 
 def main() -> None:
@@ -68,17 +69,17 @@ def main() -> None:
         print(f"\n## {which}, learned from {name}")
         found = [segment(i.frame, model, settings=ApplySettings(probability=True)) for i in images]
         calibration(found, [i.mask for i in images], model.names)
-        print("\n| image | strangeness, and how it was shown |\n|---|---|")
+        print("\n| image | strangeness | dissent | weight of its own | seen | warned |\n|---|---|---|---|---|---|")
         for image in images:
-            print(f"| {image.name} | {strangeness(model, image.frame)} |")
+            print(flags(image.name, model, image.frame))
         for kind, alter in ALTERED.items():
-            print(f"| {images[0].name}, {kind} | {strangeness(model, alter(images[0].frame))} |")
+            print(flags(f"{images[0].name}, {kind}", model, alter(images[0].frame)))
         noise = np.random.default_rng(0).normal(size=(512, 512))
-        print(f"| white noise | {strangeness(model, noise)} |")
+        print(flags("white noise", model, noise))
         for folder in (f for f in OTHERS if f != SETS[which][0]):
             for path in sorted((args.data / folder / "images").iterdir())[:EACH]:
                 frame = read(path, info_bar=False).frames[0]
-                print(f"| {folder} | {strangeness(model, frame)} |")
+                print(flags(folder, model, frame), flush=True)
 
 
 if __name__ == "__main__":

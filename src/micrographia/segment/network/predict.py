@@ -69,7 +69,7 @@ def segment(
     settings : ApplySettings, optional
         How to apply it.
     progress : callable, optional
-        Told how many windows are done, of how many.
+        Told how many windows are done, of how many; where an image is looked at again, there are more of them.
 
     Returns
     -------
@@ -84,12 +84,27 @@ def segment(
     settings = ApplySettings() if settings is None else settings
     grey = normalised(frame)
     encoder = model.network.encoder
+    passes: list[int] = []
+
+    def seen(look: Look, own: Own | None = None) -> Segmentation:
+        windows = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal windows
+            windows = total
+            if progress is not None:
+                progress(sum(passes) + done, sum(passes) + total)
+
+        found = _segmented(grey, model, look, own, settings, tell)
+        passes.append(windows)
+        return found
+
     look = most_familiar_look(grey, encoder, model.familiar) if settings.match else Look()
-    found = _segmented(grey, model, look, None, settings, progress)
+    found = seen(look)
     if settings.match and look == Look() and (found.dissent or 0) > MOST_DISSENT:
         nearest = most_familiar_look(grey, encoder, model.familiar, nearer=0)
         if nearest != look:
-            again = _segmented(grey, model, nearest, None, settings, progress)
+            again = seen(nearest)
             if 2 * (again.dissent or 0) < (found.dissent or 0):
                 found, look = again, nearest
     if settings.own and (weight := weight_of_own(found.dissent or 0)):
@@ -97,7 +112,7 @@ def segment(
         device = next(encoder.parameters()).device
         parts = tiles(grey, look, side_px=side, across=_PARTS_ACROSS, overlapping=True)
         if own := learn_own((part.to(device) for part in parts), model.network, weight=weight):
-            found = _segmented(grey, model, look, own, settings, progress)
+            found = seen(look, own)
     return found
 
 
@@ -107,7 +122,7 @@ def _segmented(
     look: Look,
     own: Own | None,
     settings: ApplySettings,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[int, int], None],
 ) -> Segmentation:
     """Return the class of every pixel of a normalised image that is shown in a certain way."""
     classes = len(model.values)
@@ -125,8 +140,7 @@ def _segmented(
         nonlocal done
         done += 1
         dissents.append(dissent)
-        if progress is not None:
-            progress(min(done, total), total)
+        progress(min(done, total), total)
 
     for first, end, top, bottom in strips:
         p = _probabilities(grey[first:end], model, window, look, own, flips=settings.flips, looked=looked)
