@@ -105,6 +105,23 @@ def test_a_batch_finishes_lists_failures_and_exits_with_2(run, bench, tmp_path):
     assert "report.html" in names(tmp_path / "measure")
 
 
+def test_an_interrupted_batch_lists_the_masks_that_it_wrote(run, bench, tmp_path, monkeypatch):
+    from micrographia.report import segmented
+
+    write, images = segmented.write_segmented, [bench / "images" / f"s{k}.png" for k in (0, 1)]
+
+    def write_one(found, *arguments, **options):
+        if found.name == "s1":
+            raise KeyboardInterrupt
+        return write(found, *arguments, **options)
+
+    monkeypatch.setattr(segmented, "write_segmented", write_one)
+    status, _, _ = run("segment", "apply", bench / "model.safetensors", *images, "--out", tmp_path / "r")
+    assert status != 0
+    summary = json.loads((tmp_path / "r" / "segmentation.json").read_text())
+    assert [image["mask"] for image in summary["images"]] == ["s0.png"]
+
+
 def test_images_are_never_written_over(run, bench, tmp_path):
     path = save(discs(0)[0], tmp_path / "s.png")
     before = path.read_bytes()

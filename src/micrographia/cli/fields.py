@@ -75,7 +75,7 @@ def fields_of_model(
     found = _Found(pixel_size_nm, only=len(images) == 1)
     for scan in scans_of(images, channels=False):
         try:
-            micrograph = _read(scan.files[0], pixel_size_nm, info_bar)
+            micrograph = read_field(scan.files[0], pixel_size_nm=pixel_size_nm, info_bar=info_bar)
             # What each pixel is suffices; probabilities of many large images would not fit in memory.
             classes = replace(way.apply(micrograph, scan.name), uncertainty=None, probability=None)
             found.add(scan.name, micrograph, classes)
@@ -129,8 +129,9 @@ def fields_of_masks(
     called = _called(values, names, masks) if drawn else ()
     for stem, mask in drawn.items():
         try:
-            micrograph = _read(by_stem[stem], pixel_size_nm, info_bar) if stem in by_stem else None
-            if micrograph is not None:
+            micrograph = None
+            if stem in by_stem:
+                micrograph = read_field(by_stem[stem], pixel_size_nm=pixel_size_nm, info_bar=info_bar)
                 mask = fitting_mask(mask, micrograph.frames.shape[1:], image=by_stem[stem])
             found.add(stem, micrograph, Segmentation(values=values, names=called, mask=mask))
         except MicrographiaError as error:
@@ -158,7 +159,8 @@ def _called(values: Sequence[int], names: Sequence[str], masks: Path) -> tuple[s
     return tuple(names) or tuple(f"class {v}" for v in values)
 
 
-def _read(file: str, pixel_size_nm: float | None, info_bar: bool) -> Micrograph:
+def read_field(file: str, *, pixel_size_nm: float | None, info_bar: bool) -> Micrograph:
+    """Read an image; the pixel size that the user said, if any, stands before what the file says."""
     micrograph = read(file, info_bar=info_bar)
     if pixel_size_nm is None:
         return micrograph

@@ -116,9 +116,7 @@ def apply(
     no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Segment images: for each an index mask, an overlay and a picture of the uncertainty."""
-    from dataclasses import replace
-
-    from micrographia.read import read
+    from micrographia.cli.fields import read_field
     from micrographia.report.segmented import Segmented, free_names, write_segmentation, write_segmented
 
     require_folder(out)
@@ -127,22 +125,22 @@ def apply(
     _keep_images([scan.files[0] for scan in scans], names, out, tiff=tiff)
     way = segmenting(model, flips=not fast, probability=probability)
     entries, failed = [], False
-    for scan, name in zip(scans, names, strict=True):
-        try:
-            micrograph = read(scan.files[0], info_bar=not no_info_bar)
-            if pixel_size_nm is not None:
-                micrograph = replace(micrograph, pixel_size_nm=pixel_size_nm, pixel_size_origin="user")
-            found = Segmented(name=name, micrograph=micrograph, segmentation=way.apply(micrograph, name))
-            entries.append(write_segmented(found, out, tiff=tiff))
-            say(f"{scan.files[0]}: {found.headline}")
-        except MicrographiaError as error:
-            if len(images) == 1:
-                raise
-            failed = True
-            fail(error)
-    if entries:
-        write_segmentation(entries, way.source, out)
-        say(f"masks: {out}")
+    try:
+        for scan, name in zip(scans, names, strict=True):
+            try:
+                micrograph = read_field(scan.files[0], pixel_size_nm=pixel_size_nm, info_bar=not no_info_bar)
+                found = Segmented(name=name, micrograph=micrograph, segmentation=way.apply(micrograph, name))
+                entries.append(write_segmented(found, out, tiff=tiff))
+                say(f"{scan.files[0]}: {found.headline}")
+            except MicrographiaError as error:
+                if len(images) == 1:
+                    raise
+                failed = True
+                fail(error)
+    finally:  # an interrupted batch lists what it has done
+        if entries:
+            write_segmentation(entries, way.source, out)
+            say(f"masks: {out}")
     if failed:
         raise typer.Exit(2)
 
