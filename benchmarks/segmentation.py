@@ -3,12 +3,10 @@
     python benchmarks/segmentation.py --data ../shared/data --results bench-segmentation.jsonl
 
 Trains on the published train split of `sem-ebc` (EBC1) and `sem-superalloy` (Super1), on all of it and on one image,
-and
-scores on its val split; then on superalloy images of one imaging condition, scored on the others. Peers, in the same
-run:
-scikit-image's TrainableSegmenter (random forest), the same network from random weights with everything learning, and
-Otsu's thresholds. Five seeds each. Every finished cell is a line of the results file, so that an interrupted run goes
-on.
+and scores on its val split; then on superalloy images of one imaging condition, scored on the others. Peers, in the
+same run: scikit-image's TrainableSegmenter (random forest), the same network from random weights with everything
+learning, and Otsu's thresholds. Five seeds each. Every finished cell is a line of the results file, so that an
+interrupted run goes on.
 """
 
 from __future__ import annotations
