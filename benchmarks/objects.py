@@ -28,10 +28,10 @@ from skimage.segmentation import watershed
 from micrographia.errors import InputError
 from micrographia.read import read
 from micrographia.segment.instances.ground import segment_objects
+from micrographia.segment.instances.outlined_satellites import split_satellites
 from micrographia.segment.instances.outlines import Outline, fill_outline
-from micrographia.segment.instances.satellites import measure_satellites, split_satellites
 from micrographia.segment.instances.separate import separate_objects
-from micrographia.segment.measure.objects import find_objects
+from micrographia.segment.measure import find_objects, measure_satellites
 
 HALVES = ("development", "held out")
 EIGHT = np.ones((3, 3))

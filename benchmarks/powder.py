@@ -32,14 +32,11 @@ from skimage.filters import threshold_otsu
 from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.read import read
 from micrographia.segment.instances.instances import Instances
-from micrographia.segment.instances.satellites import (
-    mark_satellites,
-    measure_satellites,
-    split_satellites,
-    with_satellites,
-)
+from micrographia.segment.instances.marked_satellites import mark_satellites, with_satellites
+from micrographia.segment.instances.outlined_satellites import split_satellites
 from micrographia.segment.instances.separate import ObjectSettings, separate_objects
 from micrographia.segment.labelled import Labelled, TrainingSet
+from micrographia.segment.measure import measure_satellites
 from micrographia.segment.measured import SegmentedField, measure
 from micrographia.segment.network.predict import ApplySettings, segment
 from micrographia.segment.network.saved import SegmentationModel, load_model, save_model

@@ -12,14 +12,10 @@ from jaxtyping import Bool, Int32
 from scipy.ndimage import binary_propagation
 
 from micrographia.errors import InputError
-from micrographia.segment.instances.basins import EIGHT
+from micrographia.segment.instances.contacts import EIGHT
 from micrographia.segment.instances.instances import Instances
-from micrographia.segment.instances.satellites import (
-    mark_satellites,
-    measure_satellites,
-    split_satellites,
-    with_satellites,
-)
+from micrographia.segment.instances.marked_satellites import mark_satellites, with_satellites
+from micrographia.segment.instances.outlined_satellites import split_satellites
 from micrographia.segment.instances.separate import separate_objects
 from micrographia.segment.kinds import BOUNDARIES, SATELLITES, Kind, check_kinds, kind_of
 from micrographia.segment.measure import (
@@ -33,6 +29,7 @@ from micrographia.segment.measure import (
     find_objects,
     intercepts,
     layer_thickness,
+    measure_satellites,
     object_count,
     object_sizes,
     planimetric,

@@ -19,8 +19,7 @@ from scipy.spatial import ConvexHull, QhullError
 from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
-EIGHT = np.ones((3, 3), dtype=bool)
-"""Pixels that meet at a corner are neighbours."""
+from micrographia.segment.instances.contacts import EIGHT, meetings, neighbours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +141,8 @@ def _necks(labels: Int32[np.ndarray, "height width"], radius: Float[np.ndarray, 
     """Yield the neck between each two neighbouring labels, the widest first."""
     codes, heights = [], []
     span = int(labels.max()) + 1
-    for here, there in neighbours():
+    for here, there, meet in meetings(labels):
         a, b = labels[here], labels[there]
-        meet = (a != b) & (a > 0) & (b > 0)
         low, high = np.minimum(a[meet], b[meet]), np.maximum(a[meet], b[meet])
         codes.append(low.astype(np.int64) * span + high)
         heights.append(np.minimum(radius[here][meet], radius[there][meet]))
@@ -153,15 +151,6 @@ def _necks(labels: Int32[np.ndarray, "height width"], radius: Float[np.ndarray, 
     np.maximum.at(height, place, np.concatenate(heights))
     for k in np.argsort(-height, kind="stable"):
         yield Neck(first=int(code[k] // span), second=int(code[k] % span), radius_px=float(height[k]))
-
-
-def neighbours() -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Yield pairs of views of an image that lay each pixel over one of its neighbours."""
-    all_, fore, aft = slice(None), slice(None, -1), slice(1, None)
-    yield (all_, fore), (all_, aft)
-    yield (fore, all_), (aft, all_)
-    yield (fore, fore), (aft, aft)
-    yield (fore, aft), (aft, fore)
 
 
 def _notch(labels: Int32[np.ndarray, "height width"], neck: Neck, boxes: Sequence[tuple[slice, slice]]) -> float:

@@ -14,7 +14,8 @@ from skimage.measure import regionprops
 from skimage.segmentation import watershed
 
 from micrographia.errors import InputError
-from micrographia.segment.instances.basins import EIGHT, split_at_necks
+from micrographia.segment.instances.basins import split_at_necks
+from micrographia.segment.instances.contacts import EIGHT
 from micrographia.segment.instances.instances import Instances
 
 Holes = Literal["rounded", "all", "none"]

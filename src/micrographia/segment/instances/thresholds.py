@@ -12,7 +12,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter, gaussian_gradient_ma
 from skimage.filters import threshold_otsu
 from skimage.measure import regionprops
 
-from micrographia.segment.instances.basins import neighbours
+from micrographia.segment.instances.contacts import neighbours
 from micrographia.segment.instances.instances import Instances
 from micrographia.segment.instances.separate import ObjectSettings, separate_objects
 

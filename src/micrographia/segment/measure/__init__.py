@@ -9,6 +9,7 @@ from micrographia.segment.measure.layers import LayerProfile, layer_thickness
 from micrographia.segment.measure.measurement import Measurement, Scale
 from micrographia.segment.measure.objects import Objects, find_objects, rows_of
 from micrographia.segment.measure.planimetric import planimetric
+from micrographia.segment.measure.satellites import measure_satellites
 from micrographia.segment.measure.sizes import object_count, object_sizes
 from micrographia.segment.measure.spacing import PointPattern, spacing
 
@@ -28,6 +29,7 @@ __all__ = [
     "grain_number_by_intercept",
     "intercepts",
     "layer_thickness",
+    "measure_satellites",
     "object_count",
     "object_sizes",
     "planimetric",
