@@ -171,7 +171,7 @@ def choose(opened: Opened, *, info_bar: bool = True) -> Recorded:
     image = _chosen(opened)
     if not info_bar or module_for(opened.path) not in _WITH_BARS:
         return image
-    from micrographia.read.info_bar import with_info_bar
+    from micrographia.read.info_bar.bar import with_info_bar
 
     return with_info_bar(image)
 

@@ -1,0 +1,1 @@
+"""The bar that scanning electron microscopes burn into their pictures: scale, beam energy, detector, date."""
