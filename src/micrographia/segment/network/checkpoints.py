@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn import functional
 
 from micrographia.errors import InputError, ReadError
-from micrographia.segment.network.normalise import normalised
+from micrographia.segment.network.normalise import picture
 from micrographia.segment.segmentation import Segmentation
 
 KINDS: Final = ("segformer", "mask2former", "sam")
@@ -107,8 +107,7 @@ def segment_with(frame: Float[np.ndarray, "height width"], checkpoint: Checkpoin
     """Segment an image with a checkpoint's own classes.
 
     The image is scaled to the size that the checkpoint works at, so fine structure of large images may be lost. It
-    never
-    saw this kind of image as far as we know: nothing can be said of how strange it is to it.
+    never saw this kind of image as far as we know: nothing can be said of how strange it is to it.
 
     Parameters
     ----------
@@ -122,14 +121,13 @@ def segment_with(frame: Float[np.ndarray, "height width"], checkpoint: Checkpoin
     InputError
         All pixels are equal.
     """
-    grey = np.rint((np.clip(normalised(frame), -1, 1) + 1) * 127.5).astype(np.uint8)
-    picture = Image.fromarray(grey).convert("RGB")
+    shown = picture(frame)
     with torch.no_grad():
         if checkpoint.kind == "sam":
-            p = _objectness(picture, checkpoint)
+            p = _objectness(shown, checkpoint)
         else:
-            inputs = checkpoint.processor(images=picture, return_tensors="pt")
-            p = _semantic(checkpoint.network(**inputs), checkpoint.kind, grey.shape)
+            inputs = checkpoint.processor(images=shown, return_tensors="pt")
+            p = _semantic(checkpoint.network(**inputs), checkpoint.kind, frame.shape)
     entropy = -(p * np.log(np.maximum(p, 1e-9))).sum(axis=0) / np.log(len(p))
     return Segmentation(
         values=tuple(range(len(checkpoint.classes))),
@@ -153,14 +151,14 @@ def _semantic(outputs: Any, kind: str, shape: tuple[int, ...]) -> Float32[np.nda
     return np.asarray(p.float().cpu().numpy())
 
 
-def _objectness(picture: Image.Image, checkpoint: Checkpoint) -> Float32[np.ndarray, "class height width"]:
+def _objectness(shown: Image.Image, checkpoint: Checkpoint) -> Float32[np.ndarray, "class height width"]:
     """Return the probability of ground and object: SAM is asked at a grid of points, and its surest masks are kept."""
-    width, height = picture.size
+    width, height = shown.size
     columns, rows = np.meshgrid(
         (np.arange(_POINTS) + 0.5) / _POINTS * width, (np.arange(_POINTS) + 0.5) / _POINTS * height
     )
     points = [[[[float(x), float(y)]] for x, y in zip(columns.ravel(), rows.ravel(), strict=True)]]
-    inputs = checkpoint.processor(images=picture, input_points=points, return_tensors="pt")
+    inputs = checkpoint.processor(images=shown, input_points=points, return_tensors="pt")
     outputs = checkpoint.network(**inputs)
     masks = checkpoint.processor.post_process_masks(
         outputs.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False

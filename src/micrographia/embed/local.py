@@ -1,0 +1,205 @@
+"""The image encoder that needs no download: feature maps of EfficientNet-Lite0 at five scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch.nn import functional
+
+from micrographia.embed.embedding import ImageEmbedding
+from micrographia.embed.encoder import Encoder, version_of
+from micrographia.errors import InputError
+from micrographia.segment.network.encoder import PACKAGED, EfficientNetLite0, load_packaged, packaged_weights
+from micrographia.segment.network.normalise import normalised
+
+PATCH_PX: Final = 16
+LEAST_SIDE_PX: Final = 32
+_STATISTICS: Final = "1"
+"""To be changed with `pooled` or `patch_vectors`, so that vectors made before and after do not meet."""
+_WINDOW_PX: Final = 512
+_PART_PX: Final = 2048
+# How far a feature sees, see `EfficientNetLite0`: with these around them, windows and parts give what the whole gives.
+_WINDOW_MARGIN_PX: Final = 64
+_PART_MARGIN_PX: Final = 448
+
+
+class LocalEncoder(Encoder):
+    """EfficientNet-Lite0 as an encoder of images.
+
+    Grey values are `normalised`. An image is mirrored at its right and lower edge up to a multiple of 32 px; features
+    that lie there do not count. What is larger than 2944 px goes through in parts, whose ``whole`` is averaged by area.
+
+    Parameters
+    ----------
+    network : EfficientNetLite0
+        With its weights.
+    version : str
+        See `version_of`.
+    licence, caution : str
+        See `Encoder`.
+    """
+
+    def __init__(self, network: EfficientNetLite0, *, version: str, licence: str, caution: str) -> None:
+        super().__init__(
+            name=PACKAGED,
+            version=version,
+            sees=True,
+            reads=False,
+            shared_space=False,
+            licence=licence,
+            caution=caution,
+        )
+        self._network = network.eval()
+
+    def embed_images(
+        self, frames: Sequence[Float[np.ndarray, "_height _width"]], *, batch: int = 8
+    ) -> Iterator[ImageEmbedding]:
+        """Embed images, in their order; see `Encoder`. ``whole`` is what `pooled` makes of the maps."""
+        for group in _alike(frames, most=batch):
+            yield from _embedded(np.stack([normalised(frame) for frame in group]), self._network)
+
+
+def load_local(*, licence: str, caution: str) -> LocalEncoder:
+    """Return the packaged encoder.
+
+    Examples
+    --------
+    >>> encoder = load_local(licence="Apache-2.0", caution="")
+    >>> (ramp,) = encoder.embed_images([np.tile(np.linspace(0, 1, 80), (64, 1))])
+    >>> ramp.whole.shape, ramp.patches.shape
+    ((1024,), (4, 5, 512))
+    """
+    version = version_of([packaged_weights()], f"{_STATISTICS} grey 1 to 99 % to -1 to 1, mirrored to 32 px")
+    return LocalEncoder(load_packaged(), version=version, licence=licence, caution=caution)
+
+
+def pooled(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return what stands for a whole image: mean and standard deviation of each channel of each map.
+
+    Parameters
+    ----------
+    maps : sequence of float tensor (batch, channel, row, column)
+        Feature maps, finest first.
+
+    Returns
+    -------
+    float tensor (batch, dimension)
+        The means of all channels, then the standard deviations.
+
+    Examples
+    --------
+    >>> pooled([torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[5.0]]]])]).tolist()
+    [[2.0, 5.0, 1.0, 0.0]]
+    """
+    means = [m.mean((2, 3)) for m in maps]
+    spreads = [m.std((2, 3), correction=0) for m in maps]
+    return torch.cat([*means, *spreads], dim=1)
+
+
+def patch_vectors(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the maps side by side on one grid of 16 px: finer ones averaged over it, coarser ones repeated.
+
+    Parameters
+    ----------
+    maps : sequence of float tensor (batch, channel, row, column)
+        Feature maps at strides of 2, 4, 8, 16 and 32 px.
+
+    Returns
+    -------
+    float tensor (batch, row, column, channels of all maps)
+        One vector a patch.
+    """
+    rows, columns = maps[3].shape[2:]
+    return torch.cat([functional.interpolate(m, size=(rows, columns), mode="area") for m in maps], dim=1).permute(
+        0, 2, 3, 1
+    )
+
+
+@torch.inference_mode()
+def _embedded(greys: Float32[np.ndarray, "batch height width"], network: EfficientNetLite0) -> list[ImageEmbedding]:
+    """Return the embeddings of images of one size, part by part where they are large."""
+    height, width = greys.shape[1:]
+    images = torch.from_numpy(greys)[:, None]
+    padded = functional.pad(images, (0, -width % 32, 0, -height % 32), mode="reflect")
+    patches = np.empty((len(greys), height // PATCH_PX, width // PATCH_PX, sum(network.channels)), dtype=np.float32)
+    total, area = torch.zeros(()), 0
+    for top, bottom, first, last in _spans(padded.shape[2], _PART_PX, _PART_MARGIN_PX):
+        for left, right, start, end in _spans(padded.shape[3], _PART_PX, _PART_MARGIN_PX):
+            seen = padded[:, :, first:last, start:end]
+            maps = [
+                m[:, :, (top - first) // s : (bottom - first) // s, (left - start) // s : (right - start) // s]
+                for m, s in zip(_maps(seen, network), network.strides, strict=True)
+            ]
+            vectors = patch_vectors(maps).numpy()
+            here = patches[:, top // PATCH_PX : bottom // PATCH_PX, left // PATCH_PX : right // PATCH_PX]
+            here[:] = vectors[:, : here.shape[1], : here.shape[2]]
+            # Features that lie in the mirrored margin say nothing new.
+            inside = min(bottom, height) - top, min(right, width) - left
+            kept = [
+                m[:, :, : max(1, inside[0] // s), : max(1, inside[1] // s)]
+                for m, s in zip(maps, network.strides, strict=True)
+            ]
+            total = total + inside[0] * inside[1] * pooled(kept)
+            area += inside[0] * inside[1]
+    return [
+        ImageEmbedding(whole=whole, patches=own, patch_px=float(PATCH_PX))
+        for whole, own in zip((total / area).numpy(), patches, strict=True)
+    ]
+
+
+def _maps(images: torch.Tensor, network: EfficientNetLite0) -> list[torch.Tensor]:
+    """Return the maps of images; the fine ones, which take the memory, window by window."""
+    rows = [
+        [
+            [
+                m[:, :, (top - first) // s : (bottom - first) // s, (left - start) // s : (right - start) // s]
+                for m, s in zip(network.fine(images[:, :, first:last, start:end]), network.strides, strict=False)
+            ]
+            for left, right, start, end in _spans(images.shape[3], _WINDOW_PX, _WINDOW_MARGIN_PX)
+        ]
+        for top, bottom, first, last in _spans(images.shape[2], _WINDOW_PX, _WINDOW_MARGIN_PX)
+    ]
+    fine = [torch.cat([torch.cat([w[k] for w in row], dim=3) for row in rows], dim=2) for k in range(3)]
+    return [*fine, *network.coarse(fine[-1])]
+
+
+def _spans(length: int, core: int, margin: int) -> list[tuple[int, int, int, int]]:
+    """Return where parts of a length begin and end, and where what is shown with them does; all multiples of 32.
+
+    Examples
+    --------
+    >>> _spans(640, 640, 64), _spans(1600, 512, 64)
+    ([(0, 640, 0, 640)], [(0, 544, 0, 608), (544, 1088, 480, 1152), (1088, 1600, 1024, 1600)])
+    """
+    count = max(1, round(length / core)) if length > core + 2 * margin else 1
+    size = 32 * -(-length // (32 * count))
+    edges = [*range(0, length, size), length]
+    return [(a, b, max(0, a - margin), min(length, b + margin)) for a, b in pairwise(edges)]
+
+
+def _alike(
+    frames: Sequence[Float[np.ndarray, "_height _width"]], *, most: int
+) -> Iterator[list[Float[np.ndarray, "height width"]]]:
+    """Return neighbours of one size together, large ones alone."""
+    group: list[Float[np.ndarray, "height width"]] = []
+    for k, frame in enumerate(frames):
+        if frame.ndim != 2 or min(frame.shape) < LEAST_SIDE_PX:
+            raise InputError(
+                f"image {k + 1} of {len(frames)} is of shape {frame.shape}; encoder {PACKAGED} accepts (height, width) "
+                f"of at least {LEAST_SIDE_PX} x {LEAST_SIDE_PX} px"
+            )
+        large = frame.size > _WINDOW_PX**2
+        if group and (large or len(group) >= most or group[0].shape != frame.shape):
+            yield group
+            group = []
+        group.append(frame)
+        if large:
+            yield group
+            group = []
+    if group:
+        yield group
