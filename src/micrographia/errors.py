@@ -6,7 +6,9 @@
     ├── InputError              what came in cannot be used
     │   ├── ReadError           a file: damaged, empty, of an unknown format, or ambiguous
     │   ├── ContextError        a context value: impossible, contradictory or missing
-    │   └── StructureError      atoms: an unknown formula, not a monolayer MX2, an impossible defect
+    │   ├── StructureError      atoms: an unknown formula, not a monolayer MX2, an impossible defect
+    │   └── LibraryError        a reference library: missing, read-only, of a newer version, or asked for the impossible
+    │       └── IntegrityError  its records, images or signatures are not what was written
     ├── OutputError             a result cannot be written where it was asked for
     └── MissingExtraError       an optional dependency is not installed
 
@@ -33,6 +35,14 @@ class ContextError(InputError):
 
 class StructureError(InputError):
     """Atoms cannot be built: unknown formula, not a monolayer MX2, or an impossible defect."""
+
+
+class LibraryError(InputError):
+    """A reference library is missing, read-only or of a newer version, or what is asked of it is impossible."""
+
+
+class IntegrityError(LibraryError):
+    """Records, images or signatures of a reference library are not what was written."""
 
 
 class OutputError(MicrographiaError):

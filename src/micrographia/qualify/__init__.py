@@ -1,0 +1,1 @@
+"""Expert criteria, positive and negative references, and verdicts with evidence and records."""

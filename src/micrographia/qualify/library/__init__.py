@@ -1,0 +1,58 @@
+"""The reference library: criteria, references, vectors and records, each change in one audit chain."""
+
+from micrographia.qualify.library.definitions import (
+    CriterionVersion,
+    amend_criterion,
+    criteria,
+    criterion_versions,
+    library_version,
+    set_criteria,
+)
+from micrographia.qualify.library.home import Library, create_library, open_library
+from micrographia.qualify.library.opinions import Opinion, opinions, record_opinion
+from micrographia.qualify.library.references import (
+    Contents,
+    Reference,
+    Retirement,
+    add_references,
+    contents,
+    image_path,
+    mask_path,
+    references,
+    region_key,
+    region_mask,
+    retire_reference,
+)
+from micrographia.qualify.library.vectors import EncoderVersion, load_patches, load_vectors, store_vectors
+from micrographia.qualify.library.verdicts import record_verdicts
+
+__all__ = [
+    "Contents",
+    "CriterionVersion",
+    "EncoderVersion",
+    "Library",
+    "Opinion",
+    "Reference",
+    "Retirement",
+    "add_references",
+    "amend_criterion",
+    "contents",
+    "create_library",
+    "criteria",
+    "criterion_versions",
+    "image_path",
+    "library_version",
+    "load_patches",
+    "load_vectors",
+    "mask_path",
+    "open_library",
+    "opinions",
+    "record_opinion",
+    "record_verdicts",
+    "references",
+    "region_key",
+    "region_mask",
+    "retire_reference",
+    "set_criteria",
+    "store_vectors",
+]
