@@ -23,7 +23,7 @@ from micrographia.qualify.library.references import (
     region_mask,
     retire_reference,
 )
-from micrographia.qualify.library.vectors import EncoderVersion, load_patches, load_vectors, store_vectors
+from micrographia.qualify.library.vectors import EncoderVersion, Patches, load_patches, load_vectors, store_vectors
 from micrographia.qualify.library.verdicts import record_verdicts
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "EncoderVersion",
     "Library",
     "Opinion",
+    "Patches",
     "Reference",
     "Retirement",
     "add_references",

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32
 from sqlalchemy import Connection, insert, select
 
+from micrographia.embed.embedding import ImageEmbedding
 from micrographia.errors import IntegrityError, LibraryError
 from micrographia.qualify.canonical import canonical, sha256
 from micrographia.qualify.library.chain import append_entry
@@ -31,16 +32,20 @@ _MOST_AT_ONCE: Final = 400
 """How many images' rows are asked for in one query."""
 
 
-class Embedded(Protocol):
-    """An image's embedding: one vector for all of it, and one for each of its patches."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Patches:
+    """Vectors of an image's patches.
 
-    @property
-    def whole(self) -> np.ndarray:
-        """Vector of the whole image, float32 array (dimension,)."""
+    Parameters
+    ----------
+    vectors : float32 array (row, column, dimension)
+        Of each patch, from the top left.
+    patch_px : float
+        Edge of a patch [px of the image].
+    """
 
-    @property
-    def patches(self) -> np.ndarray:
-        """Vectors of its patches, float32 array (row, column, dimension)."""
+    vectors: Float32[np.ndarray, "row column dimension"]
+    patch_px: float
 
 
 class EncoderName(Protocol):
@@ -69,15 +74,17 @@ class EncoderVersion:
     version: str
 
 
-def store_vectors(library: Library, vectors: Mapping[VectorKey, Embedded], *, encoder: EncoderName, actor: str) -> None:
+def store_vectors(
+    library: Library, vectors: Mapping[VectorKey, ImageEmbedding], *, encoder: EncoderName, actor: str
+) -> None:
     """Store embeddings, best many at once. What is stored with the same bytes already is left out.
 
     Parameters
     ----------
     library : Library
         Open to be changed.
-    vectors : mapping of VectorKey to Embedded
-        All from one encoder: ``whole`` and ``patches`` have one dimension each; there may be no patches at all.
+    vectors : mapping of VectorKey to ImageEmbedding
+        All from one encoder.
     encoder : EncoderName
         What made them.
     actor : str
@@ -86,7 +93,7 @@ def store_vectors(library: Library, vectors: Mapping[VectorKey, Embedded], *, en
     Raises
     ------
     LibraryError
-        Shapes do not fit, or a number is not finite, or the library cannot be written to.
+        Vectors differ in length, or the library cannot be written to.
     """
     actor = plain_text(actor, name="actor")
     rows = [_row(key, vector) for key, vector in vectors.items()]
@@ -127,10 +134,8 @@ def load_vectors(
     return {key: row["whole"] for key, row in _load(library, keys, encoder=encoder, part="whole").items()}
 
 
-def load_patches(
-    library: Library, keys: Sequence[VectorKey], *, encoder: EncoderName
-) -> dict[VectorKey, Float32[np.ndarray, "row column dimension"]]:
-    """Return the vectors of patches that are stored; images without are left out.
+def load_patches(library: Library, keys: Sequence[VectorKey], *, encoder: EncoderName) -> dict[VectorKey, Patches]:
+    """Return the vectors of patches that are stored; those that are not are left out.
 
     Parameters
     ----------
@@ -148,9 +153,10 @@ def load_patches(
     """
     rows = _load(library, keys, encoder=encoder, part="patches")
     return {
-        key: row["patches"].reshape(row["patch_rows"], row["patch_columns"], -1)
+        key: Patches(
+            vectors=row["patches"].reshape(row["patch_rows"], row["patch_columns"], -1), patch_px=row["patch_px"]
+        )
         for key, row in rows.items()
-        if row["patch_rows"]
     }
 
 
@@ -186,25 +192,29 @@ def batch_digest(listed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 _PARTS: Final[tuple[Part, ...]] = ("whole", "patches")
 _RECORDED: Final = ("image_sha256", "region", "whole_sha256", "patches_sha256")
 _KEYS: Final = ("image_sha256", "region")
+_LAYOUT: Final = ("patch_rows", "patch_columns", "patch_px")
 
 
 def _digest(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["whole_sha256"], row["patches_sha256"]
 
 
-def _row(key: VectorKey, vector: Embedded) -> dict[str, Any]:
-    whole, patches = vector.whole, vector.patches
-    if whole.ndim != 1 or not len(whole) or patches.ndim != 3:
-        raise LibraryError(
-            f"an embedding has shapes {whole.shape} and {patches.shape}; accepted are (dimension,) and "
-            "(row, column, dimension)"
-        )
-    if not (np.isfinite(whole).all() and np.isfinite(patches).all()):
-        raise LibraryError(f"the embedding of image {key[0]} holds NaN or infinite numbers; encode it again")
-    flat = {"whole": _flat(whole), "patches": _flat(patches)}
-    digests = {f"{part}_sha256": sha256(values.tobytes()) for part, values in flat.items()}
-    shape = {"patch_rows": patches.shape[0] if patches.size else 0, "patch_columns": patches.shape[1]}
-    return {"image_sha256": key[0], "region": key[1], **flat, **shape, **digests}
+def _row(key: VectorKey, embedding: ImageEmbedding) -> dict[str, Any]:
+    patches = embedding.patches
+    row: dict[str, Any] = dict(zip(_KEYS, key, strict=True)) | {
+        "whole": _flat(embedding.whole),
+        "patches": _flat(patches),
+        "patch_rows": patches.shape[0],
+        "patch_columns": patches.shape[1],
+        "patch_px": float(embedding.patch_px),
+    }
+    return row | {f"{part}_sha256": _digest_of(row, part) for part in _PARTS}
+
+
+def _digest_of(row: Mapping[str, Any], part: Part) -> str:
+    """Return the SHA-256 of a vector's bytes; for patches with their layout in front of them."""
+    layout = canonical([row[name] for name in _LAYOUT]) if part == "patches" else b""
+    return sha256(layout + row[part].tobytes())
 
 
 def _flat(values: np.ndarray) -> Float32[np.ndarray, " number"]:
@@ -250,7 +260,7 @@ def _matching(
             continue
         seen.add(key)
         # A writer that was killed leaves a row without a record: another one of the same key is right.
-        if sha256(row[part].tobytes()) == wanted[key][_PARTS.index(part)]:
+        if _digest_of(row, part) == wanted[key][_PARTS.index(part)]:
             found[key] = row
     return found, [key for key in wanted if key in seen and key not in found]
 
@@ -264,14 +274,14 @@ def _cached_rows(
     database = _lancedb().connect(folder)
     if _table_of(encoder) not in _table_names(database):
         return
-    query = database.open_table(_table_of(encoder)).search().select([*_KEYS, part, "patch_rows", "patch_columns"])
+    query = database.open_table(_table_of(encoder)).search().select([*_KEYS, part, *_LAYOUT])
     if len(keys) <= _MOST_AT_ONCE:
         images = sorted({image for image, _ in keys})
         if not all(image.isalnum() for image in images):  # hashes are, and nothing else gets into the query
             return
         query = query.where(f"image_sha256 IN ({', '.join(repr(image) for image in images)})")
     for batch in query.to_batches(2048):
-        columns = {name: batch.column(name).to_pylist() for name in (*_KEYS, "patch_rows", "patch_columns")}
+        columns = {name: batch.column(name).to_pylist() for name in (*_KEYS, *_LAYOUT)}
         values, ends = batch.column(part).flatten().to_numpy(), _ends(batch.column(part))
         for k in range(batch.num_rows):
             yield {name: column[k] for name, column in columns.items()} | {part: values[ends[k] : ends[k + 1]]}
@@ -288,9 +298,8 @@ def _add_to_cache(library: Library, encoder: EncoderName, rows: Sequence[Mapping
     import pyarrow as pa
 
     folder = inside(library.folder, VECTORS_FOLDER)
-    numbers, text, count = pa.large_list(pa.float32()), pa.string(), pa.int32()
-    types = {**dict.fromkeys(_KEYS, text), **dict.fromkeys(_PARTS, numbers)}
-    types |= {"patch_rows": count, "patch_columns": count}
+    types = {**dict.fromkeys(_KEYS, pa.string()), **dict.fromkeys(_PARTS, pa.large_list(pa.float32()))}
+    types |= {"patch_rows": pa.int32(), "patch_columns": pa.int32(), "patch_px": pa.float64()}
     columns = {name: [row[name] for row in rows] for name in types}
     table = pa.table({name: pa.array(column, type=types[name]) for name, column in columns.items()})
     try:
