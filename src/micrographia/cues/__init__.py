@@ -6,8 +6,10 @@ from micrographia.cues.look import look
 from micrographia.cues.noise import noise_level, sharpness
 from micrographia.cues.scan_lines import line_noise
 from micrographia.cues.spacings import dominant_spacings
+from micrographia.cues.texture import TEXTURE_CUES, texture
 
 __all__ = [
+    "TEXTURE_CUES",
     "Cue",
     "contrast",
     "dominant_spacings",
@@ -17,4 +19,5 @@ __all__ = [
     "noise_level",
     "saturation",
     "sharpness",
+    "texture",
 ]

@@ -1,0 +1,199 @@
+"""Thin lines, dark or bright: how much of them there is, and how wide they are. Cracks are dark lines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from jaxtyping import Float, Float32
+from scipy.ndimage import label
+
+from micrographia.cues.cue import Cue
+from micrographia.cues.texture_maps import Scale, TextureMaps, curvature_noise, graded, of_quarters
+
+Tone = Literal["dark", "bright"]
+LINES_UNIT: Final = "px per 1000 px²"
+# The middle of a line as wide as the filter, of Gaussian profile, answers with this part of its depth.
+_ANSWER: Final = 8**-0.5
+_LEAST_DEPTH: Final = 0.15
+_NOISE_SDS: Final = 5.0
+_MOST_ALONG: Final = 1 / 3
+_LEAST_LENGTH: Final = 12.0
+_EIGHT: Final = np.ones((3, 3), dtype=int)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ridges:
+    """Middles of lines at one scale: how long a piece each pixel stands for, and the direction across it [rad]."""
+
+    length: Float32[np.ndarray, "height width"]
+    normal: Float32[np.ndarray, "height width"]
+    border: int
+
+
+def lines(maps: TextureMaps, tone: Tone, *, across_deg: float | None = None) -> tuple[Cue, Cue, Cue, Cue]:
+    r"""Return the density of fine and of broad lines, the width of the fine ones, and how many cut across structure.
+
+    The middle of a line is where the grey has no slope in the direction :math:`n` of its largest curvature
+    :math:`\lambda`: the foot of the perpendicular, :math:`-(\nabla I \cdot n)\,n / \lambda`, lies within the pixel. A
+    line at any angle then passes such pixels at a rate that makes :math:`\max(|n_x|, |n_y|)` px the length each stands
+    for. A line must be at least 15 % of the contrast deep, well above the noise, curved less than a third as much along
+    itself, and 12 times as long as the filter's :math:`\sigma`. From curvatures at two scales follows the width of the
+    profile, :math:`\lambda(\sigma) \propto (s^2 + \sigma^2)^{-3/2}`; it is given as that of a slit,
+    :math:`\sqrt{12}\,s`.
+
+    Parameters
+    ----------
+    maps : TextureMaps
+        The image.
+    tone : "dark" or "bright"
+        Which lines.
+    across_deg : float, optional
+        Direction across the structure of the image, as `anisotropy` gives it [°].
+
+    Returns
+    -------
+    tuple of Cue
+        ``<tone> lines`` (about 1 to 5 px wide) and ``broad <tone> lines`` (about 5 to 14 px), length per area
+        [px per 1000 px²]; ``<tone> line width`` [px], None without fine lines; and ``<tone> lines across``, the length
+        of fine lines weighted by :math:`\sin^2` of their angle to the structure, None where it has no direction: a
+        crack through a layer counts, the border of the layer does not.
+
+    Notes
+    -----
+    C. Steger, IEEE Trans. Pattern Anal. Mach. Intell. 20 (1998) 113, doi:10.1109/34.659930.
+
+    Examples
+    --------
+    >>> from micrographia.cues.texture_maps import texture_maps
+    >>> frame = np.full((200, 200), 90.0)
+    >>> frame[99:102] = 30.0
+    >>> thin, _, width, _ = lines(texture_maps(frame), "dark")
+    >>> print(f"{thin.value:.1f} {thin.unit}, {width.value:.0f} px wide")
+    5.2 px per 1000 px², 3 px wide
+    """
+    fine, broad = (_ridges(maps, scale, tone) for scale in (maps.fine, maps.broad))
+    width, width_sd = _width(maps, fine, tone)
+    return (
+        _density(maps, fine, name=f"{tone} lines", words=f"thin {tone}", width=width),
+        _density(maps, broad, name=f"broad {tone} lines", words=f"broad {tone}", width=None),
+        Cue(
+            name=f"{tone} line width",
+            value=width,
+            uncertainty=width_sd,
+            unit="px",
+            sentence=f"Thin {tone} lines are about {width:.1f} px wide."
+            if width is not None
+            else f"Without thin {tone} lines they have no width.",
+        ),
+        _across(maps, fine, tone, across_deg),
+    )
+
+
+def _across(maps: TextureMaps, ridges: _Ridges, tone: Tone, across_deg: float | None) -> Cue:
+    name = f"{tone} lines across"
+    if across_deg is None:
+        return Cue(
+            name=name,
+            value=None,
+            uncertainty=None,
+            unit=LINES_UNIT,
+            sentence="Structure has no direction that lines could cut across.",
+        )
+    # Normals are counted with y downwards, directions of cues with y upwards.
+    weighted = ridges.length * np.sin(ridges.normal + math.radians(across_deg)) ** 2
+    value, sd = _per_area(maps, weighted, ridges.border)
+    how_many = graded(value, (0.1, 0.5, 2.0), ("No", "A few", "Some", "Many"))
+    return Cue(
+        name=name,
+        value=value,
+        uncertainty=sd,
+        unit=LINES_UNIT,
+        sentence=f"{how_many} thin {tone} lines cut across the structure: {value:.2g} px in 1000 px².",
+    )
+
+
+def _per_area(
+    maps: TextureMaps, length: Float32[np.ndarray, "height width"], border: int
+) -> tuple[float, float | None]:
+    """Return a length per 1000 px² of what was looked at, and its standard uncertainty."""
+    height, width = length.shape
+    scale = 1000 * length.size / ((height - 2 * border) * (width - 2 * border))
+    parts = [scale * float(length[part].mean()) for part in maps.quarters]
+    return scale * float(length.mean()), of_quarters(parts)
+
+
+def _density(maps: TextureMaps, ridges: _Ridges, *, name: str, words: str, width: float | None) -> Cue:
+    value, sd = _per_area(maps, ridges.length, ridges.border)
+    if value == 0:
+        sentence = f"There are no {words} lines."
+    else:
+        how_many = graded(value, (1.0, 4.0, 12.0), ("A few", "Some", "Many", "Very many"))
+        wide = "" if width is None else f", about {width:.1f} px wide,"
+        reach = "run across the image" if value >= 1 else "are there"
+        sentence = f"{how_many} {words} lines{wide} {reach}: {value:.2g} px in 1000 px²."
+    return Cue(name=name, value=value, uncertainty=sd, unit=LINES_UNIT, sentence=sentence)
+
+
+def _ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> _Ridges:
+    """Return the middles of lines."""
+    sign = 1 if tone == "dark" else -1
+    sigma2 = scale.sigma_px**2
+    least = max(_LEAST_DEPTH * _ANSWER / sigma2, _NOISE_SDS * curvature_noise(maps, scale))
+    xx, yy, xy = (sign * d for d in (scale.xx, scale.yy, scale.xy))
+    # Mirrored grey beyond the border would look like a line along it.
+    edge = math.ceil(1.5 * scale.sigma_px)
+    maybe = np.zeros(xx.shape, dtype=bool)
+    inner = slice(edge, -edge)
+    maybe[inner, inner] = (xx + yy)[inner, inner] > (1 - _MOST_ALONG) * least
+    xx, yy, xy = xx[maybe], yy[maybe], xy[maybe]
+    half = np.hypot((xx - yy) / 2, xy)
+    across, along = (xx + yy) / 2 + half, (xx + yy) / 2 - half
+    angle = np.arctan2(2 * xy, xx - yy) / 2
+    n_x, n_y = np.cos(angle), np.sin(angle)
+    reach = np.maximum(np.abs(n_x), np.abs(n_y))
+    slope = sign * (scale.x[maybe] * n_x + scale.y[maybe] * n_y)
+    middle = (across > least) & (np.abs(along) < _MOST_ALONG * across) & (np.abs(slope) * reach <= across / 2)
+    where = maybe
+    where[maybe] = middle
+    length = np.zeros(where.shape, dtype=np.float32)
+    length[where] = reach[middle]
+    normal = np.zeros(where.shape, dtype=np.float32)
+    normal[where] = angle[middle]
+    pieces, count = label(where, structure=_EIGHT)
+    long = np.bincount(pieces.ravel(), weights=length.ravel(), minlength=count + 1) >= _LEAST_LENGTH * scale.sigma_px
+    long[0] = False
+    return _Ridges(length=length * long[pieces], normal=normal, border=edge)
+
+
+def _width(maps: TextureMaps, ridges: _Ridges, tone: Tone) -> tuple[float | None, float | None]:
+    """Return the median width of lines as that of a slit, and its standard uncertainty."""
+    rows, columns = np.nonzero(ridges.length)
+    angle = ridges.normal[rows, columns]
+    cos, sin = np.cos(angle), np.sin(angle)
+
+    def across(scale: Scale) -> Float[np.ndarray, " pixel"]:
+        """Curvature across the line, in the direction found at the fine scale."""
+        xx, yy, xy = (d[rows, columns] for d in (scale.xx, scale.yy, scale.xy))
+        found: np.ndarray = (1 if tone == "dark" else -1) * (xx * cos**2 + yy * sin**2 + 2 * xy * cos * sin)
+        return found
+
+    fine, broad = across(maps.fine), across(maps.broad)
+    low, high = maps.fine.sigma_px**2, maps.broad.sigma_px**2
+    # A line that the broad filter does not see as one lies among others, and has no width of its own.
+    usable = (broad > 0) & (fine > 0)
+    ratio = (fine[usable] / broad[usable]) ** (2 / 3)
+    variance = np.clip((high - ratio * low) / np.maximum(ratio - 1, 1e-6), 0, high)
+    rows, columns = rows[usable], columns[usable]
+    down, right = (n // 2 for n in ridges.length.shape)
+    quarters = [(rows < down) == above for above in (True, False)]
+    parts = [variance[half & ((columns < right) == left)] for half in quarters for left in (True, False)]
+    value = _slit(variance)
+    return value, of_quarters([w for w in map(_slit, parts) if w is not None])
+
+
+def _slit(variance: Float[np.ndarray, " pixel"]) -> float | None:
+    """Return the median width of slits by the variance of their profiles; None of none."""
+    return math.sqrt(12 * float(np.median(variance))) if variance.size else None
