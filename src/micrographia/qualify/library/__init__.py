@@ -25,6 +25,7 @@ from micrographia.qualify.library.references import (
 )
 from micrographia.qualify.library.vectors import EncoderVersion, Patches, load_patches, load_vectors, store_vectors
 from micrographia.qualify.library.verdicts import record_verdicts
+from micrographia.qualify.library.verify import Verification, verify_library
 
 __all__ = [
     "Contents",
@@ -35,6 +36,7 @@ __all__ = [
     "Patches",
     "Reference",
     "Retirement",
+    "Verification",
     "add_references",
     "amend_criterion",
     "contents",
@@ -56,4 +58,5 @@ __all__ = [
     "retire_reference",
     "set_criteria",
     "store_vectors",
+    "verify_library",
 ]

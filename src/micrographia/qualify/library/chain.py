@@ -52,14 +52,22 @@ class Entry:
     hash: str
 
     @property
+    def tree(self) -> Any:
+        """The payload; None where it is no JSON, as no entry is written."""
+        try:
+            return json.loads(self.payload)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
     def record(self) -> dict[str, Any]:
         """What was recorded."""
-        return dict(json.loads(self.payload)["record"])
+        return dict(self.tree["record"])
 
     @property
     def software(self) -> str:
         """Version of Micrographia that made it."""
-        return str(json.loads(self.payload)["software"])
+        return str(self.tree["software"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +131,11 @@ def newest(connection: Connection) -> Head:
     """Return the newest entry; before the first, number 0 and `GENESIS`."""
     row = connection.execute(select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)).first()
     return Head(sequence=0, hash=GENESIS) if row is None else Head(sequence=row.sequence, hash=row.hash)
+
+
+def entries(connection: Connection) -> tuple[Entry, ...]:
+    """Return all entries, the first one first."""
+    return tuple(Entry(**row._mapping) for row in connection.execute(select(audit).order_by(audit.c.sequence)))
 
 
 def read_head(folder: Path) -> Head:

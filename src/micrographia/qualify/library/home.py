@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, select
 
-from micrographia.errors import IntegrityError, LibraryError, OutputError
+from micrographia.errors import IntegrityError, LibraryError
 from micrographia.qualify.criteria import Criterion, check_ids
 from micrographia.qualify.library.chain import append_entry, newest, write_durably, write_head
 from micrographia.qualify.library.engines import (
@@ -26,6 +23,7 @@ from micrographia.qualify.library.engines import (
     without_password,
     writing,
 )
+from micrographia.qualify.library.folder import inside, whole_folder
 from micrographia.qualify.library.migrate import migrate, state_of
 from micrographia.qualify.library.rows import append, criterion_record
 from micrographia.qualify.library.tables import MIGRATE_RECORDS, audit
@@ -91,7 +89,7 @@ def create_library(
     folder = Path(folder)
     records = RECORDS_FILE if records_url is None else without_password(postgresql_url(records_url))
     name = uuid4().hex
-    with _drafted(folder) as draft:
+    with whole_folder(folder, what="library") as draft:
         tree = {"id": name, "records": records, "schema": SCHEMA}
         write_durably(draft / LIBRARY_FILE, json.dumps(tree, indent=2).encode() + b"\n")
         for part in ("images", "masks"):
@@ -147,25 +145,6 @@ def open_library(folder: str | Path, *, writable: bool = False) -> Library:
             "restore the folder from a copy"
         )
     return opened
-
-
-def inside(folder: Path, *parts: str) -> Path:
-    """Return a path within a library, and refuse one that a link leads out of it.
-
-    Raises
-    ------
-    IntegrityError
-        A part of it is a symbolic link.
-    """
-    path = folder
-    for part in parts:
-        path = path / part
-        if path.is_symlink():
-            raise IntegrityError(
-                f"library {folder}: {path.relative_to(folder)} is a link to elsewhere; a library holds its own files: "
-                "restore it from a copy"
-            )
-    return path
 
 
 def _own(folder: Path, name: str) -> Path:
@@ -234,25 +213,6 @@ def _require_version(opened: Library) -> None:
             )
         head = newest(connection)
     write_head(opened.folder, head)
-
-
-@contextmanager
-def _drafted(folder: Path) -> Iterator[Path]:
-    """Give a folder to build a library in, which takes its place when it is complete."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} is not empty; give a name that is free for the library")
-    draft = folder.absolute().with_name(f".{folder.absolute().name}.{secrets.token_hex(4)}.partial")
-    try:
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.mkdir()
-        yield draft
-        draft.rename(folder)
-    except OSError as error:
-        raise OutputError(
-            f"cannot create a library at {folder}: {error.strerror or error}; give a folder that can be written to"
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _first_entries(engine: Engine, folder: Path, criteria: Sequence[Criterion], *, name: str, actor: str) -> None:

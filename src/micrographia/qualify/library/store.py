@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from micrographia.errors import IntegrityError, LibraryError
 from micrographia.qualify.library.chain import sync_folder
-from micrographia.qualify.library.home import inside
+from micrographia.qualify.library.folder import inside
 
 Kind = Literal["images", "masks"]
 

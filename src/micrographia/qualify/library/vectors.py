@@ -18,7 +18,8 @@ from micrographia.embed.embedding import ImageEmbedding
 from micrographia.errors import IntegrityError, LibraryError
 from micrographia.qualify.canonical import canonical, sha256
 from micrographia.qualify.library.chain import append_entry
-from micrographia.qualify.library.home import Library, inside
+from micrographia.qualify.library.folder import inside
+from micrographia.qualify.library.home import Library
 from micrographia.qualify.library.tables import STORE_EMBEDDINGS, embeddings
 from micrographia.qualify.library.transactions import changing, looking
 from micrographia.qualify.plain import plain_text
@@ -254,14 +255,20 @@ def _matching(
     """Return the rows that have the recorded digest, and the keys of which there are only others."""
     found: dict[VectorKey, dict[str, Any]] = {}
     seen: set[VectorKey] = set()
-    for row in _cached_rows(library, list(wanted), encoder=encoder, part=part):
-        key = (row["image_sha256"], row["region"])
-        if key not in wanted:
-            continue
-        seen.add(key)
-        # A writer that was killed leaves a row without a record: another one of the same key is right.
-        if _digest_of(row, part) == wanted[key][_PARTS.index(part)]:
-            found[key] = row
+    try:
+        for row in _cached_rows(library, list(wanted), encoder=encoder, part=part):
+            key = (row["image_sha256"], row["region"])
+            if key not in wanted:
+                continue
+            seen.add(key)
+            # A writer that was killed leaves a row without a record: another one of the same key is right.
+            if _digest_of(row, part) == wanted[key][_PARTS.index(part)]:
+                found[key] = row
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise IntegrityError(
+            f"library {library.folder}: {VECTORS_FOLDER} is damaged ({reason}); remove it, and vectors are made again"
+        ) from error
     return found, [key for key in wanted if key in seen and key not in found]
 
 
