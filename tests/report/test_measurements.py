@@ -106,7 +106,7 @@ def test_the_page_shows_the_numbers_and_loads_nothing():
             address = attributes.get(name)
             assert address is None or address.startswith(("data:image/", "#")), (tag, address)
     words = " ".join(text_of(source).split())
-    assert "oxide and pore, on 2 fields" in words
+    assert "Oxide and pore, on 2 fields" in words
     assert "oxide: mean thickness 3.20 µm" in words
     assert "pixels of 100 nm (user)" in words
 
@@ -137,9 +137,43 @@ def test_an_image_unlike_the_training_images_is_told():
 def test_an_answer_that_two_opinions_disagree_on_is_told():
     words = " ".join(text_of(page(make(dissent=0.31))).split())
     assert (
-        "Doubtful: a: the two opinions of the model differ on 31 % of it, so what was measured on it means little."
+        "Doubtful: on a the two opinions of the model differ on 31 % of it, so what was measured on it means little."
         in words
     )
+    assert "The two opinions of the model differ on 31 % of it: do not rely on this." in words
+
+
+def test_how_far_two_opinions_differ_is_told_where_they_mostly_agree():
+    words = " ".join(text_of(page(make(dissent=0.034))).split())
+    assert "The two opinions of the model differ on 3.4 % of the image. Both may be wrong." in words
+    assert "rely on this" not in words
+    assert "opinions" not in text_of(page(make()))
+
+
+def test_an_image_can_be_seen_without_its_classes():
+    elements = Elements(page(make("a", "b"), {"a": MASK * 60})).elements
+    boxes = [a["id"] for t, a in elements if t == "input"]
+    assert boxes == [a["for"] for t, a in elements if t == "label"]
+    assert len(boxes) == 1  # there is no image of b
+    pictures = [(a["class"], a["alt"]) for t, a in elements if t == "img"]
+    assert pictures == [("under", "a"), ("over", "a with its classes tinted"), ("over", "b with its classes tinted")]
+
+
+def test_what_is_told_of_a_quantity_stands_below_it():
+    source = page(make())
+    below = source.split("Area fraction")[1].split("</tr>")[1]
+    assert below.startswith('<tr class="below"><td>standard deviation<')
+
+
+def test_cracks_along_rows_share_a_bar_of_the_chart_of_directions():
+    mask = np.zeros((128, 128), dtype=np.uint8)
+    mask[60:63, 10:110] = 1
+    found = Segmentation(values=(0, 1), names=("metal", "crack"), mask=mask)
+    fields = [SegmentedField(name="a", segmentation=found, pixel_size_nm=None)]
+    chart = page(measure(fields, rng=np.random.default_rng(0))).split('aria-label="length [px] over Crack')[1]
+    filled = [bar for bar in chart.split("<title>")[1:] if not bar.split("<")[0].endswith(": 0")]
+    assert [bar.split(":")[0] for bar in filled] == ["-5 to 5 °"]
+    assert [f">{tick}</text>" in chart for tick in (0, 45, 90, 135)] == [True] * 4
 
 
 def test_headlines_say_share_and_thickness():

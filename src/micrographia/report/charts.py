@@ -49,9 +49,15 @@ def _round_up(step: float) -> float:
 
 
 def bars(
-    edges: Float[np.ndarray, " edge"], heights: Float[np.ndarray, " bar"], *, title: str, unit: str, counted: str
+    edges: Float[np.ndarray, " edge"],
+    heights: Float[np.ndarray, " bar"],
+    *,
+    title: str,
+    unit: str,
+    counted: str,
+    every: float | None = None,
 ) -> str:
-    """Return a bar chart of ``heights`` between ``edges``."""
+    """Return a bar chart of ``heights`` between ``edges``, with ticks at multiples of ``every``, or at round values."""
     top = float(heights.max()) or 1.0
     x = _axis(float(edges[0]), float(edges[-1]))
     shapes = "".join(
@@ -59,8 +65,9 @@ def bars(
         f'height="{_y(0, top) - _y(h, top):.1f}"><title>{a:.4g} to {b:.4g} {text(unit)}: {h:.4g}</title></rect>'
         for a, b, h in zip(edges[:-1], edges[1:], heights, strict=True)
     )
+    low, high = float(edges[0]), float(edges[-1])
     return _framed(
-        f'<g class="bars">{shapes}</g>', x, float(edges[0]), float(edges[-1]), top, title=title, unit=unit, side=counted
+        f'<g class="bars">{shapes}</g>', x, low, high, top, title=title, unit=unit, side=counted, every=every
     )
 
 
@@ -90,11 +97,22 @@ def _y(value: float, top: float) -> float:
     return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * value / top
 
 
-def _framed(shapes: str, x: _axis, low: float, high: float, top: float, *, title: str, unit: str, side: str) -> str:
+def _framed(
+    shapes: str,
+    x: _axis,
+    low: float,
+    high: float,
+    top: float,
+    *,
+    title: str,
+    unit: str,
+    side: str,
+    every: float | None = None,
+) -> str:
     marks = "".join(
         f'<line class="tick" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="{_y(0, 1)}" y2="{_y(0, 1) + 4}"/>'
         f'<text x="{x(v):.1f}" y="{_y(0, 1) + 15}" text-anchor="middle">{_label(v)}</text>'
-        for v in _ticks(low, high)
+        for v in _ticks(low, high, every)
     )
     marks += "".join(
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_y(v, top):.1f}" y2="{_y(v, top):.1f}"/>'
@@ -118,9 +136,9 @@ def _label(value: float) -> str:
     return "0" if value == 0 else magnitude(value, 1) if not 1e-3 <= abs(value) < 1e6 else f"{value:,.10g}"
 
 
-def _ticks(low: float, high: float) -> Sequence[float]:
-    step = scale_bar_length((high - low) or 1.0)
-    while (high - low) / step > 6:
+def _ticks(low: float, high: float, every: float | None = None) -> Sequence[float]:
+    step = every or scale_bar_length((high - low) or 1.0)
+    while not every and (high - low) / step > 6:
         step = _round_up(step * 1.5)
     first = math.ceil(low / step - 1e-9)
     return [round(step * k, 10) for k in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -35,7 +36,8 @@ _TELLING: Final = {
     "grains": "mean lineal intercept",
 }
 _MOST_NAMED: Final = 5
-_CRACK_BIN_DEG: Final = 15.0
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_CRACK_TICKS_DEG: Final = 45.0
 
 
 def measurements_page(
@@ -104,7 +106,7 @@ def warnings_of(measured: Measured) -> list[str]:
     for field in measured.fields:
         if field.segmentation.warning and not field.segmentation.unfamiliar:
             warnings.append(
-                f"Doubtful: {field.name}: {field.segmentation.warning}, so what was measured on it means little."
+                f"Doubtful: on {field.name} {field.segmentation.warning}, so what was measured on it means little."
             )
     for seen in dict.fromkeys(f.segmentation.seen for f in measured.fields if f.segmentation.seen):
         these = [f.name for f in measured.fields if f.segmentation.seen == seen]
@@ -150,7 +152,7 @@ def _head(measured: Measured, origin: str | None) -> str:
         for m in _most_telling(one)
     )
     return (
-        f'<p class="file">{text(_title(measured))}, {text(told)}</p><h1>{text(what)}, on {where}</h1>'
+        f'<p class="file">{text(_title(measured))}, {text(told)}</p><h1>{text(_capital(what))}, on {where}</h1>'
         f'<dl class="facts">{facts}</dl><p class="note">In brackets: 95 % intervals.</p>{box}'
     )
 
@@ -201,7 +203,7 @@ def _class(one: MeasuredClass, measured: Measured) -> str:
     several = len(measured.fields) > 1
     pool = [*one.overall, *(() if several or not one.by_field else one.by_field[0])]
     notes = list(dict.fromkeys(m.note for m in pool if m.note))
-    rows = [_row(m, notes) for m in pool]
+    rows = [_row(m, notes, names=[other.name for other in pool]) for m in pool]
     heads = (("Quantity", ""), ("Value", "n"), ("95 % interval", "n"), ("Unit", ""), ("From", ""), ("Standard", ""))
     listed = "".join(f"<li>{text(note)}</li>" for note in notes)
     remarks = f'<ol class="remarks">{listed}</ol>' if notes else ""
@@ -217,13 +219,17 @@ def _class(one: MeasuredClass, measured: Measured) -> str:
     )
 
 
-def _row(m: Measurement, notes: Sequence[str]) -> str:
+def _row(m: Measurement, notes: Sequence[str], *, names: Sequence[str]) -> str:
+    """Return a row; what is told of another quantity stands below it, indented."""
     value, ends = shown(m)
+    short, _, whole = m.name.partition(" of ")
+    below = whole in names
+    kind, name = (' class="below"', short) if below else ("", _capital(m.name))
     mark = f" <sup>{notes.index(m.note) + 1}</sup>" if m.note else ""
     clause = f'<span class="badge">{text(m.clause)}</span>' if m.clause else ""
     counted = m.counted.removesuffix("s") if m.count == 1 else m.counted
     return (
-        f'<tr><td>{text(_capital(m.name))}{mark}</td><td class="n">{value}</td><td class="n">{ends}</td>'
+        f'<tr{kind}><td>{text(name)}{mark}</td><td class="n">{value}</td><td class="n">{ends}</td>'
         f"<td>{text(m.unit)}</td><td>{number(m.count, 0)} {text(counted)}</td><td>{clause}</td></tr>"
     )
 
@@ -293,19 +299,27 @@ def _charts(one: MeasuredClass, measured: Measured) -> tuple[list[str], list[str
             )
             profiles.append(chart)
     if one.cracks and sum(len(c.piece_angle_deg) for c in one.cracks):
-        angles = np.concatenate([c.piece_angle_deg for c in one.cracks])
-        lengths = np.concatenate([c.piece_length_px for c in one.cracks]) * scale.um_per_px
-        edges = np.arange(0, 180 + _CRACK_BIN_DEG, _CRACK_BIN_DEG)
-        heights, _ = np.histogram(angles % 180, edges, weights=lengths)
-        drawn.append(bars(edges, heights, title="Crack direction", unit="°", counted=f"length [{scale.length_unit}]"))
+        edges = one.cracks[0].by_direction()[0]
+        heights = np.sum([c.by_direction()[1] for c in one.cracks], axis=0) * scale.um_per_px
+        drawn.append(
+            bars(
+                edges,
+                heights,
+                title="Crack direction, 0 along rows, 90 upright",
+                unit="°",
+                counted=f"length [{scale.length_unit}]",
+                every=_CRACK_TICKS_DEG,
+            )
+        )
     return drawn, profiles[:MOST_SHOWN]
 
 
 def _provenance(measured: Measured, source: str, origin: str | None) -> str:
     coco = any(one.instances for one in measured.classes)
     beside = "measurements.json, measurements.csv" + (", objects.csv, and outlines in COCO format" if coco else "")
+    model = "a model with the SHA-256 " if _SHA256.fullmatch(source) else ""
     facts = (
-        ("Classes from", f'<span class="id hash">{text(source)}</span>'),
+        ("Classes from", f'{model}<span class="id hash">{text(source)}</span>'),
         ("Pixel size", text(origin or "unknown")),
         ("Software", text(", ".join(f"{name} {version}" for name, version in versions().items()))),
         ("Beside this page", beside),

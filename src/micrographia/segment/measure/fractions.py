@@ -203,8 +203,9 @@ def _within_limits(found: Ratio) -> tuple[float | None, float | None, str]:
     """Return the ends of the interval of a fraction [%], and what to know of it."""
     if found.low is None or found.high is None:
         if found.value in (0.0, 1.0):
-            where = "everywhere" if found.value else "nowhere"
-            return None, None, f"No interval: the class is {where}, so there is no scatter to judge by."
+            # A grid of points misses what covers little: only of what was counted can this be said.
+            share = "all" if found.value else "none"
+            return None, None, f"No interval: {share} of what was counted is of the class, so nothing scatters."
         return None, None, "No interval: there is no scatter between units to judge by."
     cut = found.low < 0 or found.high > 1
     note = "The interval is cut at the limits of a fraction: scatter is too wide, measure more fields." if cut else ""
