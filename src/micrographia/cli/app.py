@@ -60,7 +60,21 @@ def _message(error: Exception) -> str:
 
 def main() -> None:
     """Run the command line; exit with 2 on bad input."""
-    from micrographia.cli import analyse, compare, dataset, defects, info, samples, segment, simulate, train  # noqa: F401  (they register)
+    from micrographia.cli import (  # noqa: F401  (they register)
+        analyse,
+        audit,
+        compare,
+        dataset,
+        defects,
+        embed,
+        info,
+        library,
+        samples,
+        segment,
+        sign,
+        simulate,
+        train,
+    )
     from micrographia.cli.flags import fold_pairs
 
     arguments = [a for a in sys.argv[1:] if a not in ("-v", "--verbose")]

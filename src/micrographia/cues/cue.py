@@ -31,8 +31,8 @@ class Cue:
     uncertainty : float, optional
         Standard uncertainty of ``value``, in the same unit; None for an exact count.
     unit : str
-        Unit of ``value``: ``"nm"``, ``"px"``, ``"%"``, ``"bit"``, ``"intensity units"`` (the file's own), ``"px per 1000
-        px²"``, ``"per 1000 × 1000 px"``, or empty.
+        Unit of ``value``: ``"nm"``, ``"px"``, ``"%"``, ``"bit"``, ``"intensity units"`` (the file's own),
+        ``"px per 1000 px²"``, ``"per 1000 × 1000 px"``, or empty.
     sentence : str
         What it means, for a person.
     channel : int

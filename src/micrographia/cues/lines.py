@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from scipy.ndimage import label
 
 from micrographia.cues.cue import Cue
-from micrographia.cues.texture_maps import Scale, TextureMaps, curvature_noise, graded, of_quarters
+from micrographia.cues.texture_maps import Scale, TextureMaps, curvature_noise, graded, of_quarters, two_digits
 
 Tone = Literal["dark", "bright"]
 LINES_UNIT: Final = "px per 1000 px²"
@@ -111,7 +111,7 @@ def _across(maps: TextureMaps, ridges: _Ridges, tone: Tone, across_deg: float | 
         value=value,
         uncertainty=sd,
         unit=LINES_UNIT,
-        sentence=f"{how_many} thin {tone} lines cut across the structure: {value:.2g} px in 1000 px².",
+        sentence=f"{how_many} thin {tone} lines cut across the structure: {two_digits(value)} px in 1000 px².",
     )
 
 
@@ -133,7 +133,7 @@ def _density(maps: TextureMaps, ridges: _Ridges, *, name: str, words: str, width
         how_many = graded(value, (1.0, 4.0, 12.0), ("A few", "Some", "Many", "Very many"))
         wide = "" if width is None else f", about {width:.1f} px wide,"
         reach = "run across the image" if value >= 1 else "are there"
-        sentence = f"{how_many} {words} lines{wide} {reach}: {value:.2g} px in 1000 px²."
+        sentence = f"{how_many} {words} lines{wide} {reach}: {two_digits(value)} px in 1000 px²."
     return Cue(name=name, value=value, uncertainty=sd, unit=LINES_UNIT, sentence=sentence)
 
 

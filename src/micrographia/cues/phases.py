@@ -11,7 +11,7 @@ from scipy.ndimage import find_objects, label
 from skimage.filters import threshold_otsu
 
 from micrographia.cues.cue import Cue
-from micrographia.cues.texture_maps import TextureMaps, graded, of_quarters
+from micrographia.cues.texture_maps import TextureMaps, graded, of_quarters, two_digits
 
 PARTICLES_UNIT: Final = "per 1000 × 1000 px"
 _LEAST_AREA_PX2: Final = 12
@@ -68,7 +68,7 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
             value=100 * share,
             uncertainty=of_quarters(shares),
             unit="%",
-            sentence=f"Dark areas cover {100 * share:.2g} % of the image and bright areas {100 - 100 * share:.2g} %.",
+            sentence=f"Dark areas cover {two_digits(100 * share)} % of the image and bright areas {two_digits(100 - 100 * share)} %.",
         ),
         Cue(
             name="phase separation",
@@ -109,7 +109,7 @@ def _particles(phase: Bool[np.ndarray, "height width"], tone: str) -> tuple[Cue,
     elif diameter is None:
         sentence = f"There are {many} separate {tone} particles, none of them whole in view."
     else:
-        sentence = f"There are {many} separate {tone} particles, about {diameter:.2g} px across."
+        sentence = f"There are {many} separate {tone} particles, about {two_digits(diameter)} px across."
     return (
         Cue(
             name=f"{tone} particles",
@@ -123,7 +123,7 @@ def _particles(phase: Bool[np.ndarray, "height width"], tone: str) -> tuple[Cue,
             value=diameter,
             uncertainty=float(np.std(whole, ddof=1)) / math.sqrt(len(whole)) if len(whole) > 1 else None,
             unit="px",
-            sentence=f"Whole {tone} particles are {diameter:.2g} px across on average."
+            sentence=f"Whole {tone} particles are {two_digits(diameter)} px across on average."
             if diameter is not None
             else f"No {tone} particle is whole in view.",
         ),

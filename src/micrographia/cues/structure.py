@@ -10,7 +10,7 @@ import scipy.fft
 from jaxtyping import Float
 
 from micrographia.cues.cue import Cue
-from micrographia.cues.texture_maps import Part, TextureMaps, graded, gradient_noise, of_quarters
+from micrographia.cues.texture_maps import Part, TextureMaps, graded, gradient_noise, of_quarters, two_digits
 
 EDGES_UNIT: Final = "px per 1000 px²"
 _NOISE_SDS: Final = 3.5
@@ -56,7 +56,7 @@ def edges(maps: TextureMaps) -> Cue:
         value=value,
         uncertainty=of_quarters([1000 * float(slope[part].mean()) for part in maps.quarters]),
         unit=EDGES_UNIT,
-        sentence=f"The image has {words}: {value:.2g} px in 1000 px².",
+        sentence=f"The image has {words}: {two_digits(value)} px in 1000 px².",
     )
 
 
@@ -179,7 +179,7 @@ def grain_size(maps: TextureMaps) -> Cue:
         value=value,
         uncertainty=of_quarters([p for p in parts if p is not None]),
         unit="px",
-        sentence=f"The texture is {words}, with features about {value:.2g} px large.",
+        sentence=f"The texture is {words}, with features about {two_digits(value)} px large.",
     )
 
 

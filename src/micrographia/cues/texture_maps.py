@@ -147,3 +147,14 @@ def graded(value: float, steps: Sequence[float], words: Sequence[str]) -> str:
     'many'
     """
     return words[int(np.searchsorted(steps, value, side="right"))]
+
+
+def two_digits(value: float) -> str:
+    """Return a number to two digits, never as a power of ten.
+
+    Examples
+    --------
+    >>> two_digits(0.4321), two_digits(4.321), two_digits(432.1)
+    ('0.43', '4.3', '432')
+    """
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -87,4 +87,4 @@ def _entropy(grey: Float[np.ndarray, "height width"]) -> float:
     level = np.clip((grey * _LEVELS).astype(int), 0, _LEVELS - 1)
     share = np.bincount(level.ravel(), minlength=_LEVELS) / grey.size
     there = share[share > 0]
-    return max(0.0, -float(np.sum(there * np.log2(there))))
+    return max(0.0, -sum((there * np.log2(there)).tolist()))

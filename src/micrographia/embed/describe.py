@@ -16,7 +16,7 @@ CUE_NAMES: Final = TEXTURE_CUES
 
 _DENSITIES: Final = {
     **{name: 1.0 for name in TEXTURE_CUES if name.endswith(("lines", "across"))},
-    **{"edges": 1.0, "dark particles": 30.0, "bright particles": 30.0},
+    **{"edges": 10.0, "dark particles": 30.0, "bright particles": 30.0},
 }
 """Cues that may be zero, and what is added before the logarithm is taken."""
 _SIZES: Final = tuple(name for name in TEXTURE_CUES if name.endswith(("width", "size", "diameter")))
@@ -84,10 +84,10 @@ def described(cues: tuple[Cue, ...]) -> Description:
 def cue_vector(frame: Float[np.ndarray, "height width"]) -> Float32[np.ndarray, " cue"]:
     """Return the texture of an image as numbers of like spread.
 
-    Densities are taken as log(1 + value / v0), with v0 of 1 px per 1000 px² and of 30 particles per 1000 × 1000 px;
-    sizes as log(value / 8 px), 0 where there are none; shares as log(p / (1 - p)) / 2, kept from 0.005 to 0.995; grey
-    spread and entropy from what a normal distribution has, 0.215 and 5.7 bit; skewness as it is. So most entries of most
-    micrographs lie between -3 and 3.
+    Densities are taken as log(1 + value / v0), with v0 of 1 px per 1000 px² for lines, 10 px for edges and 30 particles
+    per 1000 × 1000 px; sizes as log(value / 8 px), 0 where there are none; shares as log(p / (1 - p)) / 2, kept from
+    0.005 to 0.995; grey spread (times 10) and entropy from what a normal distribution has, 0.215 and 5.7 bit; skewness
+    as it is. So most entries of most micrographs lie between -3 and 3.
 
     Parameters
     ----------
