@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from micrographia.errors import LibraryError
 from micrographia.qualify.canonical import canonical
 from micrographia.qualify.keys import key_file, load_key, make_key, public_hex, set_aside
-from micrographia.qualify.library.chain import write_durably
-from micrographia.qualify.library.engines import plainly, writing
 from micrographia.qualify.library.home import Library, open_library
 from micrographia.qualify.library.rows import append
 from micrographia.qualify.library.signatures import Signature, registered_key, signatures_of
 from micrographia.qualify.library.transactions import changing, looking
 from micrographia.qualify.library.verdicts import VerdictFile, is_recorded, parse_verdicts, require_version
 from micrographia.qualify.plain import plain_text
+from micrographia.qualify.signatures_file import read_beside, signatures_file, write_beside
 
 Decision = Literal["confirm", "overrule accept", "overrule reject", "overrule abstain"]
 
@@ -126,7 +124,7 @@ def sign_verdicts(
             record = {"reviewer": review.reviewer, "public_key": public, "reason": new_key_reason}
             append(connection, actor=review.reviewer, action="register key", record=record)
         earlier = signatures_of(connection, file.sha256)
-        message = {
+        message: dict[str, str | None] = {
             "verdicts_sha256": file.sha256,
             "library_id": opened.id,
             "library_version": file.library_version,
@@ -139,9 +137,18 @@ def sign_verdicts(
             "amends": _amended(earlier, sample, criterion),
         }
         signature = private.sign(canonical(message)).hex()
-        record = {"verdicts_sha256": file.sha256, "message": message, "public_key": public, "signature": signature}
-        entry = append(connection, actor=review.reviewer, action="sign verdicts", record=record)
-    written = _write_beside(opened, verdicts, file.sha256)
+        entry = append(
+            connection,
+            actor=review.reviewer,
+            action="sign verdicts",
+            record={
+                "verdicts_sha256": file.sha256,
+                "message": message,
+                "public_key": public,
+                "signature": signature,
+            },
+        )
+    written = write_beside(opened, verdicts, file.sha256)
     given = Signature(message=message, public_key=public, signature=signature, sequence=entry.sequence)
     return Signed(signature=given, file=written, new_key_file=made)
 
@@ -163,7 +170,7 @@ def verify_signatures(verdicts: str | Path, *, library: str | Path | None = None
     file = _parsed(verdicts)
     opened = _library_of(verdicts, file, library, writable=False)
     findings = []
-    signed, damaged = _read_beside(signatures_file(verdicts))
+    signed, damaged = read_beside(signatures_file(verdicts))
     findings += damaged
     with looking(opened) as connection:
         if not is_recorded(connection, file.sha256):
@@ -185,17 +192,6 @@ def verify_signatures(verdicts: str | Path, *, library: str | Path | None = None
     return tuple(findings)
 
 
-def signatures_file(verdicts: Path) -> Path:
-    """Return where the signatures on a verdict file are written.
-
-    Examples
-    --------
-    >>> signatures_file(Path("results/verdicts.json")).as_posix()
-    'results/verdicts.signatures.jsonl'
-    """
-    return verdicts.with_name(f"{verdicts.stem}.signatures.jsonl")
-
-
 def _parsed(verdicts: Path) -> VerdictFile:
     try:
         raw = verdicts.read_bytes()
@@ -213,8 +209,8 @@ def _library_of(verdicts: Path, file: VerdictFile, named: str | Path | None, *, 
     opened = open_library(folder, writable=writable)
     if opened.id != file.library_id:
         raise LibraryError(
-            f"the verdicts rest on library {file.library_id[:64]}, and {folder} is {opened.id}; name the right one with "
-            "--library"
+            f"the verdicts rest on library {file.library_id[:64]}, and {folder} is {opened.id}; name the right one "
+            "with --library"
         )
     return opened
 
@@ -298,48 +294,6 @@ def _key(
 def _require_right_key(reviewer: str, registered: str | None, new_key_reason: str | None) -> None:
     if registered is not None and new_key_reason is None:
         raise LibraryError(
-            f"{reviewer} has registered another key with this library ({registered[:16]}…); sign with that one, by --key, "
+            f"{reviewer} has registered another key with the library ({registered[:16]}…); sign with that one (--key), "
             "or replace it with --new-key and the reason"
         )
-
-
-def _write_beside(library: Library, verdicts: Path, verdicts_sha256: str) -> Path:
-    """Add the signatures that the file beside the verdicts does not have yet: the new one, and those of a crash."""
-    path = signatures_file(verdicts)
-    with plainly(library.folder), writing(library.engine) as connection:  # one at a time, though nothing is recorded
-        before = path.read_bytes() if path.is_file() else b""
-        whole = before[: before.rfind(b"\n") + 1]
-        lines = [_line(s) for s in signatures_of(connection, verdicts_sha256) if s.signature.encode() not in whole]
-        try:
-            write_durably(path, whole + b"".join(lines))
-        except OSError as error:
-            raise LibraryError(
-                f"the signature is among the library's records, but {path} cannot be written ({error.strerror}); make "
-                "the folder writable, and the next signature adds this one too"
-            ) from error
-    return path
-
-
-def _line(signature: Signature) -> bytes:
-    return canonical({"schema": "micrographia/signature/1", **vars(signature)}) + b"\n"
-
-
-def _read_beside(path: Path) -> tuple[list[Signature], list[str]]:
-    """Return the signatures in a file, and a line for each that cannot be read."""
-    signed, damaged = [], []
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            tree = json.loads(line)
-            one = Signature(
-                message=dict(tree["message"]),
-                public_key=tree["public_key"],
-                signature=tree["signature"],
-                sequence=tree["sequence"],
-            )
-            if _line(one).rstrip() != line or not isinstance(one.message["verdicts_sha256"], str):
-                raise ValueError("not the form in which signatures are written")
-            signed.append(one)
-        except (ValueError, KeyError, TypeError):
-            damaged.append(f"line {number} of {path.name} is not what was written")
-    return signed, damaged

@@ -8,6 +8,7 @@ from micrographia.qualify.library.definitions import (
     library_version,
     set_criteria,
 )
+from micrographia.qualify.library.export import export_library
 from micrographia.qualify.library.home import Library, create_library, open_library
 from micrographia.qualify.library.opinions import Opinion, opinions, record_opinion
 from micrographia.qualify.library.references import (
@@ -23,11 +24,13 @@ from micrographia.qualify.library.references import (
     region_mask,
     retire_reference,
 )
+from micrographia.qualify.library.trail import Check, Step, audit_trail
 from micrographia.qualify.library.vectors import EncoderVersion, Patches, load_patches, load_vectors, store_vectors
 from micrographia.qualify.library.verdicts import record_verdicts
 from micrographia.qualify.library.verify import Verification, verify_library
 
 __all__ = [
+    "Check",
     "Contents",
     "CriterionVersion",
     "EncoderVersion",
@@ -36,13 +39,16 @@ __all__ = [
     "Patches",
     "Reference",
     "Retirement",
+    "Step",
     "Verification",
     "add_references",
     "amend_criterion",
+    "audit_trail",
     "contents",
     "create_library",
     "criteria",
     "criterion_versions",
+    "export_library",
     "image_path",
     "library_version",
     "load_patches",
