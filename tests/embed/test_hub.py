@@ -153,7 +153,7 @@ def test_a_pickle_is_refused_and_the_way_to_convert_it_named(folders, tmp_path):
     shutil.copytree(folders["clip"], folder)
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(ReadError, match="pickle, which can run code; accepted are safetensors.*save_pretrained"):
+    with pytest.raises(ReadError, match=r"pickle, which can run code; accepted are safetensors.*save_pretrained"):
         load_embedder(f"clip:{folder}")
 
 
@@ -165,7 +165,7 @@ def test_weights_that_are_not_there_name_the_command_that_gets_them(tmp_path, mo
 
 
 def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
-    with pytest.raises(ReadError, match="accepted|Accepted") as caught:
+    with pytest.raises(ReadError, match="Accepted is clip:FOLDER") as caught:
         load_embedder(f"clip:{tmp_path / 'nothing'}")
     assert "hf download" not in str(caught.value)
 

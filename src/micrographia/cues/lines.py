@@ -19,17 +19,25 @@ LINES_UNIT: Final = "px per 1000 px²"
 _ANSWER: Final = 8**-0.5
 _LEAST_DEPTH: Final = 0.15
 _NOISE_SDS: Final = 5.0
+_CENTRAL: Final = 0.5
 _MOST_ALONG: Final = 1 / 3
 _LEAST_LENGTH: Final = 12.0
+_NARROW_PX2: Final = 0.5
+"""About the variance of the profile of a thin line, with that of differences between pixels [px²]."""
+_DIFFERENCES_PX2: Final = 1 / 6
+"""What second differences add to the variance of the filter [px²]."""
+_SOFT: Final = 0.25
+_LEAST_WEIGHT: Final = 0.45
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ridges:
-    """Middles of lines at one scale: how long a piece each pixel stands for, and the direction across it [rad]."""
+    """Middles of lines at one scale: how long a piece each pixel stands for, the direction across, the distance."""
 
     length: Float32[np.ndarray, "height width"]
     normal: Float32[np.ndarray, "height width"]
+    off: Float32[np.ndarray, "height width"]
     border: int
 
 
@@ -37,12 +45,13 @@ def lines(maps: TextureMaps, tone: Tone, *, across_deg: float | None = None) -> 
     r"""Return the density of fine and of broad lines, the width of the fine ones, and how many cut across structure.
 
     The middle of a line is where the grey has no slope in the direction :math:`n` of its largest curvature
-    :math:`\lambda`: the foot of the perpendicular, :math:`-(\nabla I \cdot n)\,n / \lambda`, lies within the pixel. A
-    line at any angle then passes such pixels at a rate that makes :math:`\max(|n_x|, |n_y|)` px the length each stands
-    for. A line must be at least 15 % of the contrast deep, well above the noise, curved less than a third as much along
-    itself, and 12 times as long as the filter's :math:`\sigma`. From curvatures at two scales follows the width of the
-    profile, :math:`\lambda(\sigma) \propto (s^2 + \sigma^2)^{-3/2}`; it is given as that of a slit,
-    :math:`\sqrt{12}\,s`.
+    :math:`\lambda`. Its distance :math:`d` from the middle of a pixel follows from
+    :math:`|\nabla I \cdot n| / \lambda = d / (1 - d^2/S)`, with :math:`S` the variance of the filtered profile. With
+    :math:`r = \max(|n_x|, |n_y|)`, a line at any angle passes one pixel a column (or row) with :math:`d < r/2`, and
+    each stands for :math:`1/r` px of length; the step is made soft. A line must be at least 15 % of the
+    contrast deep, well above the noise, curved less than a third as much along itself, and 12 times as long as the
+    filter's :math:`\sigma`. From curvatures at two scales follows the width of a slit: the curvature in its middle is
+    proportional to :math:`\sigma^{-3} \exp(-w^2 / 8\sigma^2)`.
 
     Parameters
     ----------
@@ -155,45 +164,60 @@ def _ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> _Ridges:
     n_x, n_y = np.cos(angle), np.sin(angle)
     reach = np.maximum(np.abs(n_x), np.abs(n_y))
     slope = sign * (scale.x[maybe] * n_x + scale.y[maybe] * n_y)
-    middle = (across > least) & (np.abs(along) < _MOST_ALONG * across) & (np.abs(slope) * reach <= across / 2)
+    clear = (across > least) & (np.abs(along) < _MOST_ALONG * across)
+    variance = sigma2 + _NARROW_PX2
+    # Second differences see a slightly wider profile than slopes do.
+    wider = 1 - _DIFFERENCES_PX2 / variance
+    steep = 2 * wider * np.abs(slope) / np.where(clear, across, 1.0)
+    away = variance * steep / (variance + np.sqrt(variance**2 + variance * steep**2))
+    weight = np.where(clear, np.clip((0.5 + _SOFT - away / reach) / (2 * _SOFT), 0, 1), 0)
+    middle = weight > 0
     where = maybe
     where[maybe] = middle
     length = np.zeros(where.shape, dtype=np.float32)
-    length[where] = reach[middle]
+    length[where] = (weight / reach)[middle]
     normal = np.zeros(where.shape, dtype=np.float32)
     normal[where] = angle[middle]
+    off = np.zeros(where.shape, dtype=np.float32)
+    off[where] = away[middle]
     pieces, count = label(where, structure=_EIGHT)
-    long = np.bincount(pieces.ravel(), weights=length.ravel(), minlength=count + 1) >= _LEAST_LENGTH * scale.sigma_px
+    total = np.bincount(pieces.ravel(), weights=length.ravel(), minlength=count + 1)
+    # The foot of a step is curved as a line is, but has no pixel in its middle.
+    full = np.bincount(pieces[where], weights=weight[middle], minlength=count + 1)
+    full = full / np.maximum(np.bincount(pieces[where], minlength=count + 1), 1)
+    long = (total >= _LEAST_LENGTH * scale.sigma_px) & (full >= _LEAST_WEIGHT)
     long[0] = False
-    return _Ridges(length=length * long[pieces], normal=normal, border=edge)
+    return _Ridges(length=length * long[pieces], normal=normal, off=off, border=edge)
 
 
 def _width(maps: TextureMaps, ridges: _Ridges, tone: Tone) -> tuple[float | None, float | None]:
     """Return the median width of lines as that of a slit, and its standard uncertainty."""
-    rows, columns = np.nonzero(ridges.length)
-    angle = ridges.normal[rows, columns]
+    rows, columns = np.nonzero(ridges.length > _CENTRAL)
+    angle, off = ridges.normal[rows, columns], ridges.off[rows, columns]
     cos, sin = np.cos(angle), np.sin(angle)
 
     def across(scale: Scale) -> Float[np.ndarray, " pixel"]:
-        """Curvature across the line, in the direction found at the fine scale."""
+        """Curvature across the line's middle, in the direction found at the fine scale."""
         xx, yy, xy = (d[rows, columns] for d in (scale.xx, scale.yy, scale.xy))
-        found: np.ndarray = (1 if tone == "dark" else -1) * (xx * cos**2 + yy * sin**2 + 2 * xy * cos * sin)
+        here = (1 if tone == "dark" else -1) * (xx * cos**2 + yy * sin**2 + 2 * xy * cos * sin)
+        # As it would be in the middle of the line.
+        relative = off**2 / (scale.sigma_px**2 + _NARROW_PX2)
+        found: np.ndarray = here * np.exp(relative / 2) / np.maximum(1 - relative, 0.1)
         return found
 
     fine, broad = across(maps.fine), across(maps.broad)
-    low, high = maps.fine.sigma_px**2, maps.broad.sigma_px**2
+    low, high = (scale.sigma_px**2 + _DIFFERENCES_PX2 for scale in (maps.fine, maps.broad))
     # A line that the broad filter does not see as one lies among others, and has no width of its own.
     usable = (broad > 0) & (fine > 0)
-    ratio = (fine[usable] / broad[usable]) ** (2 / 3)
-    variance = np.clip((high - ratio * low) / np.maximum(ratio - 1, 1e-6), 0, high)
+    squared = 8 * (1.5 * math.log(high / low) - np.log(fine[usable] / broad[usable])) / (1 / low - 1 / high)
     rows, columns = rows[usable], columns[usable]
     down, right = (n // 2 for n in ridges.length.shape)
     quarters = [(rows < down) == above for above in (True, False)]
-    parts = [variance[half & ((columns < right) == left)] for half in quarters for left in (True, False)]
-    value = _slit(variance)
-    return value, of_quarters([w for w in map(_slit, parts) if w is not None])
+    parts = [squared[half & ((columns < right) == left)] for half in quarters for left in (True, False)]
+    value = _middle(squared)
+    return value, of_quarters([w for w in map(_middle, parts) if w is not None])
 
 
-def _slit(variance: Float[np.ndarray, " pixel"]) -> float | None:
-    """Return the median width of slits by the variance of their profiles; None of none."""
-    return math.sqrt(12 * float(np.median(variance))) if variance.size else None
+def _middle(squared: Float[np.ndarray, " pixel"]) -> float | None:
+    """Return the median width by squares of widths, of which noise makes some negative; None of none."""
+    return math.sqrt(max(float(np.median(squared)), 0.0)) if squared.size else None

@@ -6,15 +6,16 @@ import math
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float32
 from scipy.ndimage import find_objects, label
-from skimage.filters import threshold_otsu
 
 from micrographia.cues.cue import Cue
 from micrographia.cues.texture_maps import TextureMaps, graded, of_quarters, two_digits
 
 PARTICLES_UNIT: Final = "per 1000 × 1000 px"
 _LEAST_AREA_PX2: Final = 12
+_LEVELS: Final = 256
+_AS_GOOD: Final = 1e-3
 _CLEAR: Final = (0.66, 0.8)
 
 
@@ -25,7 +26,7 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
     separation``, which for a single normal distribution of greys is already :math:`2/\pi = 0.64`. Particles are
     connected pieces of at least 12 px². Those that touch the upper or the left border are not counted, so that many
     fields side by side would count each once. The mean diameter is that of circles of the areas of particles
-    that touch no border.
+    that touch no border; those of a few pixels come out up to 10 % too large, by the smoothing.
 
     Parameters
     ----------
@@ -49,11 +50,10 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
     >>> discs = 1.0 - ((x % 40 - 20) ** 2 + (y % 40 - 20) ** 2 < 100)  # 16 of 20 px
     >>> share, _, count, diameter, *_ = phases(texture_maps(discs))
     >>> print(f"{share.value:.1f} %, {count.value * 0.16**2:.0f}, {diameter.value:.0f} px")
-    19.1 %, 16, 20 px
+    19.6 %, 16, 20 px
     """
     grey = maps.fine.grey
-    threshold = float(threshold_otsu(grey, nbins=128))
-    dark = grey <= threshold
+    dark = grey <= _threshold(grey)
     share = float(dark.mean())
     total = float(grey.var())
     between = (
@@ -68,7 +68,8 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
             value=100 * share,
             uncertainty=of_quarters(shares),
             unit="%",
-            sentence=f"Dark areas cover {two_digits(100 * share)} % of the image and bright areas {two_digits(100 - 100 * share)} %.",
+            sentence=f"Dark areas cover {two_digits(100 * share)} % of the image and bright areas "
+            f"{two_digits(100 - 100 * share)} %.",
         ),
         Cue(
             name="phase separation",
@@ -80,6 +81,18 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
         *_particles(dark, "dark"),
         *_particles(~dark, "bright"),
     )
+
+
+def _threshold(grey: Float32[np.ndarray, "height width"]) -> float:
+    """Return Otsu's threshold; of the many that part two clear phases alike, the one in the middle."""
+    low, high = float(grey.min()), float(grey.max())
+    level = np.minimum((grey - low) * (_LEVELS / max(high - low, 1e-12)), _LEVELS - 1).astype(np.int64)
+    count = np.bincount(level.ravel(), minlength=_LEVELS).astype(np.float64)
+    below = np.cumsum(count)[:-1] / grey.size
+    moment = np.cumsum(count * np.arange(_LEVELS)) / grey.size
+    between = (moment[-1] * below - moment[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
+    as_good = np.flatnonzero(between >= (1 - _AS_GOOD) * between.max())
+    return low + (high - low) * (float(as_good[0] + as_good[-1]) / 2 + 1) / _LEVELS
 
 
 def _separation(maps: TextureMaps, dark: Bool[np.ndarray, "height width"], part: tuple[slice, slice]) -> float:

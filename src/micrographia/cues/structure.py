@@ -141,7 +141,7 @@ def grain_size(maps: TextureMaps) -> Cue:
 
     The autocorrelation is that of the grey without a fitted plane and without the variance of the noise, averaged over
     directions. Twice the half distance is the full width of its peak: for discs of one diameter d on a plain
-    ground it is 0.81 d, for a chequered or cellular pattern about 0.7 of the cell.
+    ground it is 0.81 d, for cells of random grey 0.7 to 0.9 of a cell.
 
     Parameters
     ----------
@@ -204,8 +204,12 @@ def _half_width(grey: Float[np.ndarray, "height width"], noise: float) -> float 
     if variance <= 0.1 * noise**2:
         return None
     radius = np.rint(np.hypot(rows[:, None], columns[None, :])).astype(int).ravel()
-    count = np.bincount(radius)
-    ring = (np.bincount(radius, weights=local.ravel()) / np.maximum(count, 1))[: min(most_y, most_x) + 1] / variance
+    # The half plane to the left repeats that to the right.
+    twice = np.broadcast_to(np.where(columns > 0, 2.0, 1.0), local.shape).ravel()
+    count = np.bincount(radius, weights=twice)
+    ring = (np.bincount(radius, weights=local.ravel() * twice) / np.maximum(count, 1))[
+        : min(most_y, most_x) + 1
+    ] / variance
     ring[0] = 1.0
     below = np.flatnonzero(ring < 0.5)
     if not len(below):

@@ -48,7 +48,7 @@ def texture(frame: Float[np.ndarray, "height width"]) -> tuple[Cue, ...]:
     >>> frame = np.random.default_rng(0).normal(120, 9, (128, 128))
     >>> frame[60:63] -= 80
     >>> texture(frame)[0].sentence
-    'Many thin dark lines, about 3.5 px wide, run across the image: 8.2 px in 1000 px².'
+    'Many thin dark lines, about 2.9 px wide, run across the image: 8.2 px in 1000 px².'
     """
     maps = texture_maps(frame)
     direction = anisotropy(maps)

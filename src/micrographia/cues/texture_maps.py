@@ -32,7 +32,7 @@ class Scale:
     grey : float32 array (height, width)
         Smoothed grey; 0 at the 1st and 1 at the 99th percentile of the image.
     x, y, xx, yy, xy : float32 array (height, width)
-        Derivatives to the right and down [1/px, 1/px²]; zero along the border.
+        Derivatives to the right and down [1/px, 1/px²]; zero for up to two pixels along the border.
     """
 
     sigma_px: float
@@ -97,16 +97,17 @@ def texture_maps(frame: Float[np.ndarray, "height width"]) -> TextureMaps:
     grey = (normalised(frame) + 1) / 2
     cross = grey[1:, 1:] - grey[1:, :-1] - grey[:-1, 1:] + grey[:-1, :-1]
     noise = float(np.median(np.abs(cross))) / _MAD_OF_NORMAL / 2
-    fine = gaussian_filter(grey, FINE_PX, truncate=3.0)
+    fine = gaussian_filter(grey, FINE_PX, truncate=3.5)
     # Smoothing again adds variances.
-    broad = gaussian_filter(fine, math.sqrt(BROAD_PX**2 - FINE_PX**2), truncate=3.0)
+    broad = gaussian_filter(fine, math.sqrt(BROAD_PX**2 - FINE_PX**2), truncate=3.5)
     return TextureMaps(grey=grey, noise=noise, fine=_scale(fine, FINE_PX), broad=_scale(broad, BROAD_PX))
 
 
 def _scale(smooth: Float32[np.ndarray, "height width"], sigma_px: float) -> Scale:
     x, y, xx, yy, xy = (np.zeros_like(smooth) for _ in range(5))
-    x[1:-1, 1:-1] = (smooth[1:-1, 2:] - smooth[1:-1, :-2]) / 2
-    y[1:-1, 1:-1] = (smooth[2:, 1:-1] - smooth[:-2, 1:-1]) / 2
+    # Over five pixels: over three, what lies along a diagonal would be seen steeper than it is.
+    x[:, 2:-2] = (8 * (smooth[:, 3:-1] - smooth[:, 1:-3]) - (smooth[:, 4:] - smooth[:, :-4])) / 12
+    y[2:-2] = (8 * (smooth[3:-1] - smooth[1:-3]) - (smooth[4:] - smooth[:-4])) / 12
     xx[1:-1, 1:-1] = smooth[1:-1, 2:] + smooth[1:-1, :-2] - 2 * smooth[1:-1, 1:-1]
     yy[1:-1, 1:-1] = smooth[2:, 1:-1] + smooth[:-2, 1:-1] - 2 * smooth[1:-1, 1:-1]
     xy[1:-1, 1:-1] = (smooth[2:, 2:] - smooth[2:, :-2] - smooth[:-2, 2:] + smooth[:-2, :-2]) / 4

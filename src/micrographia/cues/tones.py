@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -80,11 +81,11 @@ def _spread(grey: Float[np.ndarray, "height width"]) -> float:
 def _skewness(grey: Float[np.ndarray, "height width"]) -> float:
     away = grey - grey.mean()
     variance = float((away * away).mean())
-    return float((away * away * away).mean()) / max(variance, 1e-12) ** 1.5
+    return float((away * away * away).mean()) / math.pow(max(variance, 1e-12), 1.5)
 
 
 def _entropy(grey: Float[np.ndarray, "height width"]) -> float:
     level = np.clip((grey * _LEVELS).astype(int), 0, _LEVELS - 1)
     share = np.bincount(level.ravel(), minlength=_LEVELS) / grey.size
     there = share[share > 0]
-    return max(0.0, -sum((there * np.log2(there)).tolist()))
+    return max(0.0, -float((there * np.log2(there)).sum()))

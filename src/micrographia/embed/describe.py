@@ -65,7 +65,7 @@ def describe(frame: Float[np.ndarray, "height width"]) -> Description:
     >>> frame = np.random.default_rng(0).normal(120, 9, (128, 128))
     >>> frame[60:63] -= 80
     >>> print(describe(frame).text.split(". ")[0])
-    Many thin dark lines, about 3.5 px wide, run across the image: 8.2 px in 1000 px²
+    Many thin dark lines, about 2.9 px wide, run across the image: 8.2 px in 1000 px²
     """
     return described(texture(frame))
 

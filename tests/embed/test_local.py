@@ -1,0 +1,109 @@
+"""The packaged image encoder: its vectors against the network itself, of any size, in any batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from micrographia.embed import local
+from micrographia.embed.choose import load_embedder
+from micrographia.errors import InputError
+from micrographia.segment.network.encoder import load_encoder
+from micrographia.segment.network.normalise import normalised
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_embedder("efficientnet-lite0")
+
+
+def alike(found, expected):
+    """Equal to 1e-5 of the largest, which is what single precision leaves of sums in another order."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_vectors_are_the_statistics_of_the_networks_maps(encoder, frames):
+    (frame,) = frames((96, 128))
+    (found,) = encoder.embed_images([frame])
+    with torch.no_grad():
+        maps = load_encoder("efficientnet-lite0").eval()(torch.tensor(normalised(frame))[None, None])
+    means = np.concatenate([m[0].mean((1, 2)).numpy() for m in maps])
+    spreads = np.concatenate([m[0].numpy().std(axis=(1, 2)) for m in maps])
+    alike(found.whole, np.array([*means, *spreads]))
+    # Patch (2, 3) covers rows 32 to 48 and columns 48 to 64: 8 x 8 cells of the finest map.
+    parts = [m[0].numpy() for m in maps]
+    expected = np.concatenate(
+        [parts[0][:, 16:24, 24:32].mean((1, 2)), parts[1][:, 8:12, 12:16].mean((1, 2)),
+         parts[2][:, 4:6, 6:8].mean((1, 2)), parts[3][:, 2, 3], parts[4][:, 1, 1]]
+    )  # fmt: skip
+    alike(found.patches[2, 3], expected)
+    assert found.patches.shape == (6, 8, 512)
+    assert found.patch_px == 16
+
+
+def test_windows_give_what_the_whole_gives(encoder, frames, monkeypatch):
+    (frame,) = frames((64, 330))
+    monkeypatch.setattr(local, "_WINDOW_PX", 4096)
+    (whole,) = encoder.embed_images([frame])
+    monkeypatch.setattr(local, "_WINDOW_PX", 64)
+    (windows,) = encoder.embed_images([frame])
+    alike(windows.patches, whole.patches)
+    alike(windows.whole, whole.whole)
+
+
+def test_parts_of_a_large_image_give_the_patches_of_the_whole_and_average_by_area(encoder, frames, monkeypatch):
+    (frame,) = frames((32, 1120))
+    (whole,) = encoder.embed_images([frame])
+    monkeypatch.setattr(local, "_PART_PX", 192)
+    (parts,) = encoder.embed_images([frame])
+    alike(parts.patches, whole.patches)
+    # Means are those of the whole; standard deviations are means of those within parts.
+    np.testing.assert_allclose(parts.whole[:512], whole.whole[:512], atol=1e-4)
+    assert not np.allclose(parts.whole[512:], whole.whole[512:], atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 47), (63, 64), (100, 250)])
+def test_images_of_any_size_have_a_patch_for_every_16_px(shape, encoder, frames):
+    (found,) = encoder.embed_images(frames(shape))
+    assert found.patches.shape == (shape[0] // 16, shape[1] // 16, 512)
+    assert found.whole.shape == (1024,)
+
+
+def test_how_many_go_through_at_once_does_not_matter(encoder, frames):
+    many = frames((64, 64), (64, 64), (64, 64), (48, 80), (64, 64))
+    for one, four in zip(encoder.embed_images(many, batch=1), encoder.embed_images(many, batch=4), strict=True):
+        alike(one.whole, four.whole)
+        alike(one.patches, four.patches)
+
+
+def test_gain_and_offset_do_not_matter(encoder, frames):
+    (frame,) = frames((64, 64))
+    one, other = encoder.embed_images([frame, frame * 7 + 900])
+    np.testing.assert_allclose(one.whole, other.whole, atol=2e-3)
+
+
+def test_no_gradients_and_no_randomness(encoder, frames):
+    (frame,) = frames((64, 64))
+    one, other = encoder.embed_images([frame, frame], batch=1)
+    np.testing.assert_array_equal(one.whole, other.whole)
+    assert isinstance(one.whole, np.ndarray)
+
+
+def test_a_small_or_flat_image_is_refused(encoder, frames):
+    with pytest.raises(InputError, match=r"image 2 of 2 is of shape \(31, 64\).*at least 32 x 32"):
+        list(encoder.embed_images(frames((64, 64), (31, 64))))
+    with pytest.raises(InputError, match="all pixels are equal"):
+        list(encoder.embed_images([np.zeros((64, 64))]))
+    with pytest.raises(InputError, match="does not read texts"):
+        encoder.embed_texts(["a crack"])
+
+
+def test_other_weights_or_settings_are_another_version(tmp_path):
+    from micrographia.embed.encoder import version_of
+
+    (tmp_path / "w").write_bytes(b"0123")
+    versions = {version_of([tmp_path / "w"], "a"), version_of([tmp_path / "w"], "b")}
+    (tmp_path / "w").write_bytes(b"0124")
+    versions.add(version_of([tmp_path / "w"], "a"))
+    assert len(versions) == 3
