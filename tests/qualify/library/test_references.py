@@ -63,7 +63,7 @@ def test_a_retired_reference_is_kept_and_may_be_replaced(empty, image, tmp_path)
     assert lib.library_version(empty) != before
     (again,) = lib.add_references(empty, "cracks", "reject", [file], actor="Ann")
     assert (again.id, again.polarity) == ("R2", "reject")
-    with pytest.raises(LibraryError, match="retired on .* already"):
+    with pytest.raises(LibraryError, match=r"retired on .* already"):
         lib.retire_reference(empty, "R1", actor="Bob", reason="again")
     with pytest.raises(LibraryError, match="no reference 'R9'"):
         lib.retire_reference(empty, "R9", actor="Bob", reason="x")
@@ -93,9 +93,7 @@ def test_a_file_that_is_no_image_leaves_nothing_behind(empty, tmp_path, content)
 
 def test_a_mask_marks_the_region_that_counts(empty, image, mask, tmp_path):
     drawn = mask(tmp_path)
-    (two,) = lib.add_references(
-        empty, "cracks", "reject", [image(tmp_path, 0)], actor="Ann", mask=drawn, mask_value=2
-    )
+    (two,) = lib.add_references(empty, "cracks", "reject", [image(tmp_path, 0)], actor="Ann", mask=drawn, mask_value=2)
     (both,) = lib.add_references(empty, "cracks", "reject", [image(tmp_path, 1)], actor="Ann", mask=drawn)
     whole = lib.add_references(empty, "cracks", "reject", [image(tmp_path, 2)], actor="Ann")[0]
     region = lib.region_mask(empty, two, (16, 16))

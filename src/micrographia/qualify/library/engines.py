@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,7 +37,11 @@ def sqlite_engine(path: Path, *, writable: bool) -> Engine:
     writable : bool
         Whether it may write.
     """
-    uri = f"file:{quote(str(path.absolute()))}?mode={'rwc' if writable else 'ro'}"
+    # Who only reads must still be able to undo what a killed writer left half done, where the folder lets him.
+    effective = os.access in os.supports_effective_ids
+    may_write = all(os.access(p, os.W_OK, effective_ids=effective) for p in (path, path.parent) if p.exists())
+    mode = "rwc" if writable else "rw" if may_write else "ro"
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
         # Transactions are begun below, not by the driver; and a tampered text is a finding, not a crash.
@@ -48,6 +53,8 @@ def sqlite_engine(path: Path, *, writable: bool) -> Engine:
             # commit outlives a power cut: head.json, written after it, must never name an entry that is gone.
             opened.execute("PRAGMA journal_mode=DELETE")
             opened.execute("PRAGMA synchronous=EXTRA")
+        else:
+            opened.execute("PRAGMA query_only=ON")
         return opened
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)

@@ -193,12 +193,10 @@ def _require_version(opened: Library) -> None:
         state = state_of(connection)
     if state == "newer":
         raise LibraryError(
-            f"library {opened.folder} was written by a newer version of Micrographia; update it to open this"
+            f"library {opened.folder} is of a newer version of Micrographia; update Micrographia to open it"
         )
     if state == "none":
-        raise LibraryError(
-            f"library {opened.folder} has no records; its creation was interrupted: remove it and create it"
-        )
+        raise LibraryError(f"library {opened.folder} has no records, as its creation was interrupted; create it again")
     if state == "present":
         return
     if not opened.writable:

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 
 from micrographia.errors import InputError, LibraryError, ReadError
 from micrographia.qualify.library.home import Library
-from micrographia.qualify.library.store import Draft, drafted
+from micrographia.qualify.library.store import Draft, drafted, sweep
 from micrographia.qualify.plain import plain_text
 from micrographia.read.array import sidecars
 from micrographia.read.dispatch import LEAST_SIDE_PX, choose, open_file, to_micrograph
@@ -69,6 +69,7 @@ def receive(
     """
     if not library.writable:
         raise LibraryError(f"library {library.folder} was opened to be read; open it with writable=True to change it")
+    sweep(library.folder)
     with ExitStack() as copies:
         received: list[Incoming] = []
         for image in images:

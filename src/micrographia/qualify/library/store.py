@@ -6,8 +6,9 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +22,7 @@ Kind = Literal["images", "masks"]
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SUFFIX: Final = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK_BYTES: Final = 1 << 20
+_STALE_S: Final = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,15 @@ def drafted(folder: Path, kind: Kind, source: Path) -> Iterator[Draft]:
         yield Draft(path=path, sha256=running.hexdigest())
     finally:
         path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove copies that a process which was killed left behind, an hour ago or earlier."""
+    for kind in ("images", "masks"):
+        for path in inside(folder, kind).glob(".*.partial*"):
+            with suppress(OSError):  # another process was first
+                if time.time() - path.stat().st_mtime > _STALE_S:
+                    path.unlink()
 
 
 def keep(folder: Path, kind: Kind, draft: Draft) -> None:
