@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from micrographia.context import Context
 from micrographia.errors import MicrographiaError
-from micrographia.findings import DefectFindings, Evidence, Finding, SiteTable
+from micrographia.findings import DefectFindings, Evidence, Finding, Qualification, SiteTable, Verdict
 from micrographia.micrograph import Micrograph, Provenance
 
 __version__ = version("micrographia")
@@ -17,6 +17,8 @@ __all__ = [
     "Micrograph",
     "MicrographiaError",
     "Provenance",
+    "Qualification",
     "SiteTable",
+    "Verdict",
     "__version__",
 ]
