@@ -54,6 +54,7 @@ bench: setup
 	$(BIN)/python benchmarks/segmentation.py --results bench-segmentation.jsonl --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_trust.py --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_cost.py
+	$(BIN)/python benchmarks/embedding_rate.py
 
 clean:
 	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl

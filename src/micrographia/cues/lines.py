@@ -183,8 +183,8 @@ def _ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> _Ridges:
     pieces, count = label(where, structure=_EIGHT)
     total = np.bincount(pieces.ravel(), weights=length.ravel(), minlength=count + 1)
     # The foot of a step is curved as a line is, but has no pixel in its middle.
-    full = np.bincount(pieces[where], weights=weight[middle], minlength=count + 1)
-    full = full / np.maximum(np.bincount(pieces[where], minlength=count + 1), 1)
+    weights = np.bincount(pieces[where], weights=weight[middle], minlength=count + 1)
+    full = weights / np.maximum(np.bincount(pieces[where], minlength=count + 1), 1)
     long = (total >= _LEAST_LENGTH * scale.sigma_px) & (full >= _LEAST_WEIGHT)
     long[0] = False
     return _Ridges(length=length * long[pieces], normal=normal, off=off, border=edge)
