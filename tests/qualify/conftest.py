@@ -126,7 +126,9 @@ def _original(tmp_path_factory, image, mask, verdicts_json):
         lib.store_vectors(made, embedded, encoder=ENCODER, actor="Ann")
         verdicts = verdicts_json(made, home / "results")
         lib.record_verdicts(made, verdicts.read_bytes(), actor="Ann")
-        sign_verdicts(verdicts, Review(reviewer="C. Reviewer", decision="confirm", reason="looked"), library=made.folder)
+        sign_verdicts(
+            verdicts, Review(reviewer="C. Reviewer", decision="confirm", reason="looked"), library=made.folder
+        )
         overruled = Review(
             reviewer="C. Reviewer", decision="overrule accept", criterion="cracks", reason="a scratch, no crack"
         )
@@ -138,8 +140,8 @@ def _original(tmp_path_factory, image, mask, verdicts_json):
 def full(_original, tmp_path):
     """A copy of a library with one of everything; results with signatures are in ``results`` beside it."""
     for part in ("library", "results"):
-        shutil.copytree(_original / part, tmp_path / part)
-    return lib.open_library(tmp_path / "library", writable=True)
+        shutil.copytree(_original / part, tmp_path / "full" / part)
+    return lib.open_library(tmp_path / "full" / "library", writable=True)
 
 
 @pytest.fixture

@@ -120,6 +120,25 @@ def retire(
     say(f"{gone.id} ({gone.file}, {gone.polarity} on {gone.criterion_id}) counts no more")
 
 
+@library.command("amend")
+def amend(
+    folder: LibraryArgument,
+    criteria: Annotated[Path, typer.Option(metavar="YAML", help="File of criteria: changed ones, and new ones.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    actor: ActorFlag = None,
+) -> None:
+    """Set a new version of criteria, or add criteria; the older versions are kept."""
+    from micrographia.qualify.criteria import read_criteria
+    from micrographia.qualify.library import open_library, set_criteria
+
+    given = read_criteria(criteria)
+    changed = set_criteria(open_library(folder, writable=True), given, actor=actor_or_user(actor), reason=reason)
+    for name, version in changed.items():
+        say(f"{name}: version {version}")
+    if not changed:
+        say("the criteria say the same already")
+
+
 @library.command("list")
 def list_references(
     folder: LibraryArgument, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False

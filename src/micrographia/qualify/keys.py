@@ -28,7 +28,7 @@ def key_file(reviewer: str) -> Path:
     Examples
     --------
     >>> key_file("A. Expert").name
-    'a-expert-2f02e0a4.pem'
+    'a-expert-f9a64336.pem'
     """
     readable = re.sub(r"[^a-z0-9]+", "-", reviewer.lower()).strip("-")[:40]
     return user_config_path("micrographia") / "keys" / f"{readable}-{sha256(reviewer.encode())[:8]}.pem"

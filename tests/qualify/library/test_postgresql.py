@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 from micrographia.errors import LibraryError, MissingExtraError
 from micrographia.qualify import library as lib
 from micrographia.qualify.library import engines, tables
+from micrographia.qualify.library.rows import append
 from micrographia.qualify.library.transactions import changing
 
 
@@ -146,10 +147,13 @@ def test_writers_on_postgresql_wait_for_each_other(tmp_path, criteria, url):
 
 def test_a_change_that_fails_on_postgresql_leaves_nothing(tmp_path, criteria, url):
     made = lib.create_library(tmp_path / "library", criteria, actor="Ann", records_url=url)
-    with pytest.raises(RuntimeError, match="power"), changing(made) as connection:
-        from micrographia.qualify.library.rows import append
 
-        record = {"reference_id": "R1", "reason": "x"}
-        append(connection, actor="Ann", action="retire reference", record=record)
-        raise RuntimeError("power cut")
+    def end_half_way():
+        with changing(made) as connection:
+            record = {"reference_id": "R1", "reason": "x"}
+            append(connection, actor="Ann", action="retire reference", record=record)
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power"):
+        end_half_way()
     assert lib.verify_library(made).entries == 3

@@ -91,7 +91,7 @@ def entry_hash(*, sequence: int, time: str, actor: str, action: str, payload: An
     Examples
     --------
     >>> entry_hash(sequence=1, time="", actor="", action="", payload={}, previous=GENESIS)[:8]
-    '4f9a5d0c'
+    '1854d7e0'
     """
     fields = {"sequence": sequence, "time": time, "actor": actor, "action": action, "payload": payload}
     return sha256(canonical({**fields, "previous": previous}))

@@ -96,7 +96,7 @@ def record_verdicts(library: Library, verdicts_json_bytes: bytes, *, actor: str)
     file = parse_verdicts(verdicts_json_bytes)
     if file.library_id != library.id:
         raise LibraryError(
-            f"the verdicts rest on library {file.library_id[:64]}, not on {library.id} at {library.folder}"
+            f"the verdicts rest on library {file.library_id[:64]}, not on {library.id}; name the right library"
         )
     record = {
         "verdicts_sha256": file.sha256,
