@@ -106,7 +106,6 @@ def test_a_hub_encoder_from_a_folder_is_used_and_named(run, images):
 )
 def test_what_cannot_be_done_is_refused_in_one_line(words, said, run, images, monkeypatch):
     monkeypatch.chdir(images)
-    monkeypatch.setenv("HF_HUB_CACHE", str(images / "hub"))
     status, out, err = run("embed", *words)
     assert (status, out) == (2, "")
     assert said in err
