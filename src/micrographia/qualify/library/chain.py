@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -110,7 +111,7 @@ def append_entry(connection: Connection, *, actor: str, action: str, record: Map
         JSON values.
     """
     last = newest(connection)
-    payload = json.loads(canonical({"record": dict(record), "software": version("micrographia")}))
+    payload = json.loads(canonical({"record": dict(record), "software": _software()}))
     sequence = last.sequence + 1
     time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     digest = entry_hash(sequence=sequence, time=time, actor=actor, action=action, payload=payload, previous=last.hash)
@@ -125,6 +126,12 @@ def append_entry(connection: Connection, *, actor: str, action: str, record: Map
     )
     connection.execute(insert(audit).values(**vars(entry)))
     return entry
+
+
+@cache
+def _software() -> str:
+    """Return the version of Micrographia; looking it up takes longer than an entry."""
+    return version("micrographia")
 
 
 def newest(connection: Connection) -> Head:

@@ -162,7 +162,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "not a database": "library.sqlite is damaged; restore it from a copy",
     "malformed": "library.sqlite is damaged; restore it from a copy",
     "unable to open": "library.sqlite cannot be opened; check that it exists and that its folder can be written to",
-    "full": "the disk is full; make room and try again",
+    "is full": "the disk is full; make room and try again",
     "password": "the database asks for a password; set PGPASSWORD or write ~/.pgpass",
     "no such table": "its records are damaged: a table is missing; restore them from a copy",
 }
