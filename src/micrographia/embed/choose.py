@@ -10,6 +10,7 @@ from micrographia.errors import InputError
 
 DEFAULT_SEES: Final = "efficientnet-lite0"
 DEFAULT_READS: Final = "minilm"
+DESCRIBES: Final = "describe"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,15 @@ ENCODERS: Final = (
         caution="English sentences and short paragraphs; little materials science among them. Needs no download.",
     ),
     Kind(
+        name=DESCRIBES,
+        example=DESCRIBES,
+        sees=True,
+        reads=True,
+        shared_space=True,
+        licence="Apache-2.0",
+        caution="Sees only what `describe` measures and puts into words, which minilm reads. Needs no download.",
+    ),
+    Kind(
         name="clip",
         example="clip:openai/clip-vit-base-patch32",
         sees=True,
@@ -108,8 +118,8 @@ def load_embedder(name: str) -> Encoder:
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, ``"minilm"``, or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`. Nothing is
-        downloaded.
+        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, or ``"<kind>:<hub name or folder>"`` of the other
+        `ENCODERS`. Nothing is downloaded.
 
     Raises
     ------
@@ -138,6 +148,10 @@ def load_embedder(name: str) -> Encoder:
         from micrographia.embed.texts import load_minilm
 
         return load_minilm(licence=kind.licence, caution=kind.caution)
+    if head == DESCRIBES:
+        from micrographia.embed.described import DescribingEncoder
+
+        return DescribingEncoder(load_embedder(DEFAULT_READS), caution=kind.caution)
     from micrographia.embed.hub import load_hub
 
     return load_hub(head, place, licence=kind.licence, caution=kind.caution)

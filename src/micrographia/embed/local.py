@@ -19,7 +19,7 @@ from micrographia.segment.network.normalise import normalised
 
 PATCH_PX: Final = 16
 LEAST_SIDE_PX: Final = 32
-_STATISTICS: Final = "1"
+_STATISTICS: Final = "2"
 """To be changed with `pooled` or `patch_vectors`, so that vectors made before and after do not meet."""
 _WINDOW_PX: Final = 512
 _PART_PX: Final = 2048
@@ -59,9 +59,18 @@ class LocalEncoder(Encoder):
     def embed_images(
         self, frames: Sequence[Float[np.ndarray, "_height _width"]], *, batch: int = 8
     ) -> Iterator[ImageEmbedding]:
-        """Embed images, in their order; see `Encoder`. ``whole`` is what `pooled` makes of the maps."""
+        """Embed images, in their order; see `Encoder`.
+
+        ``whole`` is what `pooled` makes of the maps of the image, and then of those at twice the magnification.
+        """
         for group in _alike(frames, most=batch):
-            yield from _embedded(np.stack([normalised(frame) for frame in group]), self._network)
+            greys = np.stack([normalised(frame) for frame in group])
+            # At twice the magnification the network sees what is finer than its first map.
+            closer = functional.interpolate(torch.from_numpy(greys)[:, None], scale_factor=2, mode="bicubic")
+            seen = zip(_embedded(greys, self._network), _embedded(closer[:, 0].numpy(), self._network), strict=True)
+            for once, twice in seen:
+                whole = np.concatenate([once.whole, twice.whole])
+                yield ImageEmbedding(whole=whole, patches=once.patches, patch_px=once.patch_px)
 
 
 def load_local(*, licence: str, caution: str) -> LocalEncoder:
@@ -72,14 +81,17 @@ def load_local(*, licence: str, caution: str) -> LocalEncoder:
     >>> encoder = load_local(licence="Apache-2.0", caution="")
     >>> (ramp,) = encoder.embed_images([np.tile(np.linspace(0, 1, 80), (64, 1))])
     >>> ramp.whole.shape, ramp.patches.shape
-    ((1024,), (4, 5, 512))
+    ((4096,), (4, 5, 512))
     """
     version = version_of([packaged_weights()], f"{_STATISTICS} grey 1 to 99 % to -1 to 1, mirrored to 32 px")
     return LocalEncoder(load_packaged(), version=version, licence=licence, caution=caution)
 
 
 def pooled(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return what stands for a whole image: mean and standard deviation of each channel of each map.
+    """Return what stands for a whole image: four statistics of each channel of each map.
+
+    A mean tells of what there is much of, an extreme of what there is once. The values of a map under a statistic are
+    scaled to a root mean square of 1, so that no map outweighs another and the contrast of the image does not count.
 
     Parameters
     ----------
@@ -89,16 +101,22 @@ def pooled(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     Returns
     -------
     float tensor (batch, dimension)
-        The means of all channels, then the standard deviations.
+        For each statistic, mean, standard deviation, greatest and least value, the channels of all maps.
 
     Examples
     --------
-    >>> pooled([torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[5.0]]]])]).tolist()
-    [[2.0, 5.0, 1.0, 0.0]]
+    >>> pooled([torch.tensor([[[[1.0, 3.0]]]])]).tolist()
+    [[1.0, 1.0, 1.0, 1.0]]
     """
     means = [m.mean((2, 3)) for m in maps]
     spreads = [m.std((2, 3), correction=0) for m in maps]
-    return torch.cat([*means, *spreads], dim=1)
+    extremes = [m.amax((2, 3)) for m in maps] + [m.amin((2, 3)) for m in maps]
+    return torch.cat([_of_size_one(values) for values in (*means, *spreads, *extremes)], dim=1)
+
+
+def _of_size_one(values: torch.Tensor) -> torch.Tensor:
+    """Return values with a root mean square of 1; zeros stay."""
+    return values / values.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-9)
 
 
 def patch_vectors(maps: Sequence[torch.Tensor]) -> torch.Tensor:

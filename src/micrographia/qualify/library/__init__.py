@@ -11,16 +11,13 @@ from micrographia.qualify.library.definitions import (
 from micrographia.qualify.library.export import export_library
 from micrographia.qualify.library.home import Library, create_library, open_library
 from micrographia.qualify.library.opinions import Opinion, opinions, record_opinion
+from micrographia.qualify.library.reference import Contents, Reference, Retirement, region_key
 from micrographia.qualify.library.references import (
-    Contents,
-    Reference,
-    Retirement,
     add_references,
     contents,
     image_path,
     mask_path,
     references,
-    region_key,
     region_mask,
     retire_reference,
 )

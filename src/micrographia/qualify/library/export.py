@@ -13,7 +13,8 @@ from micrographia.qualify.library.definitions import criteria, criterion_version
 from micrographia.qualify.library.folder import whole_folder
 from micrographia.qualify.library.home import Library
 from micrographia.qualify.library.opinions import opinions
-from micrographia.qualify.library.references import Reference, contents, image_path, mask_path, references
+from micrographia.qualify.library.reference import Reference
+from micrographia.qualify.library.references import contents, image_path, mask_path, references
 
 SCHEMA: Final = "micrographia/library-export/1"
 

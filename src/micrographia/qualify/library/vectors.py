@@ -26,7 +26,7 @@ from micrographia.qualify.plain import plain_text
 
 VECTORS_FOLDER: Final = "vectors.lance"
 VectorKey = tuple[str, str]
-"""SHA-256 of an image file, and a region of it as `micrographia.qualify.library.references.Reference.region` has it."""
+"""SHA-256 of an image file, and a region of it as `micrographia.qualify.library.reference.Reference.region` has it."""
 
 Part = Literal["whole", "patches"]
 _MOST_AT_ONCE: Final = 400

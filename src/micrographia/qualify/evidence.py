@@ -1,0 +1,82 @@
+"""What is compared: the references of a criterion as each part of a score sees them, and a sample likewise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One encoder and one modality: a part of a score.
+
+    Parameters
+    ----------
+    encoder : str
+        Name of the encoder.
+    modality : str
+        ``"image"``: against reference images. ``"text"``: against the criterion's texts.
+    """
+
+    encoder: str
+    modality: Literal["image", "text"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """The references of a criterion.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Their ids in the library.
+    accepted : bool array (reference,)
+        Which were accepted; the others were rejected.
+    specimens : int array (reference,)
+        References of one specimen have one number; every reference its own where specimens are not known.
+    images : tuple of float array (reference, dimension)
+        Embeddings, one array for each view by images.
+    nets : tuple of float array (reference,)
+        Net similarities to the criterion's texts, one array for each view by texts.
+    """
+
+    ids: tuple[str, ...]
+    accepted: Bool[np.ndarray, " reference"]
+    specimens: Int[np.ndarray, " reference"]
+    images: tuple[Float[np.ndarray, "reference _dimension"], ...]
+    nets: tuple[Float[np.ndarray, " reference"], ...]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many were accepted, and how many rejected."""
+        positive = int(np.count_nonzero(self.accepted))
+        return positive, len(self.accepted) - positive
+
+    def only(self, rows: Int[np.ndarray, " row"]) -> Known:
+        """Return some of the references."""
+        return Known(
+            ids=tuple(self.ids[int(k)] for k in rows),
+            accepted=self.accepted[rows],
+            specimens=self.specimens[rows],
+            images=tuple(vectors[rows] for vectors in self.images),
+            nets=tuple(net[rows] for net in self.nets),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """Samples, or tiles of one, as the same views see them.
+
+    Parameters
+    ----------
+    images : tuple of float array (sample, dimension)
+        Embeddings, one array for each view by images.
+    nets : tuple of float array (sample,)
+        Net similarities to the criterion's texts, one array for each view by texts.
+    """
+
+    images: tuple[Float[np.ndarray, "sample _dimension"], ...]
+    nets: tuple[Float[np.ndarray, " sample"], ...]

@@ -1,0 +1,204 @@
+"""The verdict on one criterion: accept, reject, or abstain and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from micrographia.findings import Decision, Nearest, Part, Reason, Verdict, WhereEvidence
+from micrographia.qualify.calibrated import Calibrated, PValues, p_values, p_values_of_references
+from micrographia.qualify.conformal import decision_level, references_needed
+from micrographia.qualify.criteria import Criterion
+from micrographia.qualify.evidence import Known, Seen, View
+from micrographia.qualify.similarity.retrieval import nearest_references
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ready:
+    """A criterion with all that its verdicts rest on.
+
+    Parameters
+    ----------
+    criterion : Criterion
+        In the expert's words.
+    views : tuple of View
+        The parts of its score: by images, then by texts.
+    known : Known
+        Its references.
+    calibrated : Calibrated, optional
+        The score; None where references of one side are missing.
+    levels : (float, float)
+        How small the p-value of the other side must be to accept, and to reject; 0 where no decision can be made.
+    alpha : float
+        Share of decisions that may be wrong.
+    remarks : tuple of str
+        What a reader must know.
+    """
+
+    criterion: Criterion
+    views: tuple[View, ...]
+    known: Known
+    calibrated: Calibrated | None
+    levels: tuple[float, float]
+    alpha: float
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[int, int]:
+        """How many more references of either side a decision needs."""
+        held = self.calibrated.held_back if self.calibrated else None
+        counts = (held or self.known).counts
+        needed = references_needed(self.alpha)
+        return max(0, needed - counts[0]), max(0, needed - counts[1])
+
+
+def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) -> Verdict:
+    """Return the verdict on one criterion.
+
+    Accept where the sample is too unlike what was rejected to be one of it, and not too unlike what was accepted;
+    reject likewise. Otherwise abstain: *novel* where it is unlike both, or unlike all references; *ambiguous* where it
+    could be either, or where the references show that such decisions would be wrong more often than alpha;
+    *insufficient references* where no p-value can be small enough.
+
+    Parameters
+    ----------
+    sample : Seen
+        One sample, by the criterion's views.
+    ready : Ready
+        The criterion.
+    where : WhereEvidence, optional
+        Map of the evidence.
+    """
+    if ready.calibrated is None:
+        return _verdict(ready, None, (), (), "abstain", "insufficient references", where)
+    frozen = ready.calibrated.frozen
+    nets = frozen.nets(sample)
+    z = frozen.z(nets)[0]
+    parts = tuple(
+        Part(encoder=v.encoder, modality=v.modality, net=float(n), z=float(s), weight=float(w))
+        for v, n, s, w in zip(ready.views, nets[0], z, frozen.scored.weights, strict=True)
+    )
+    names = tuple(v.encoder for v in ready.views if v.modality == "image")
+    nearest = nearest_references(sample, ready.known, names)
+    p = p_values(sample, ready.calibrated)
+    verdict, reason = judged(p, missing=ready.missing, levels=ready.levels, alpha=ready.alpha)
+    return _verdict(ready, p, parts, nearest, verdict, reason, where)
+
+
+def judged(
+    p: PValues, *, missing: tuple[int, int], levels: tuple[float, float], alpha: float
+) -> tuple[Decision, Reason]:
+    """Return the verdict that p-values lead to, and the reason.
+
+    Parameters
+    ----------
+    p : PValues
+        Of the sample.
+    missing : (int, int)
+        References to accept and to reject that are missing.
+    levels : (float, float)
+        See `Ready`.
+    alpha : float
+        Share of decisions that may be wrong.
+
+    Examples
+    --------
+    >>> judged(PValues(accept=0.6, reject=0.04, familiar=0.5), missing=(0, 0), levels=(0.05, 0.05), alpha=0.05)
+    ('accept', 'decided')
+    >>> judged(PValues(accept=0.6, reject=0.2, familiar=0.5), missing=(0, 0), levels=(0.05, 0.05), alpha=0.05)
+    ('abstain', 'ambiguous')
+    """
+    if any(missing):
+        return "abstain", "insufficient references"
+    if p.familiar <= alpha or (p.accept <= alpha and p.reject <= alpha):
+        return "abstain", "novel"
+    to_accept, to_reject = levels
+    if p.reject <= to_accept < p.accept:
+        return "accept", "decided"
+    if p.accept <= to_reject < p.reject:
+        return "reject", "decided"
+    return "abstain", "ambiguous"
+
+
+def make_ready(
+    criterion: Criterion, views: tuple[View, ...], known: Known, *, calibrated: Calibrated | None, alpha: float
+) -> Ready:
+    """Return a criterion ready for samples: with the levels of its decisions, and what a reader must know."""
+    levels = (0.0, 0.0)
+    remarks = []
+    if calibrated is not None:
+        of_accepted, of_rejected = p_values_of_references(calibrated)
+        levels = (
+            decision_level(of_accepted, other=len(of_rejected), alpha=alpha),
+            decision_level(of_rejected, other=len(of_accepted), alpha=alpha),
+        )
+        apart = len(np.unique(known.specimens))
+        if apart < len(known.ids):
+            remarks.append(
+                f"References are of {apart} specimens, of which one at a time was left out: p-values are meant for a "
+                "sample of a new specimen, and hold as far as these specimens stand for it."
+            )
+    return Ready(
+        criterion=criterion,
+        views=views,
+        known=known,
+        calibrated=calibrated,
+        levels=levels,
+        alpha=alpha,
+        remarks=tuple(remarks),
+    )
+
+
+def _verdict(
+    ready: Ready,
+    p: PValues | None,
+    parts: tuple[Part, ...],
+    nearest: tuple[Nearest, ...],
+    verdict: Decision,
+    reason: Reason,
+    where: WhereEvidence | None,
+) -> Verdict:
+    return Verdict(
+        criterion=ready.criterion.id,
+        title=ready.criterion.title,
+        verdict=verdict,
+        reason=reason,
+        explanation=_explanation(ready, p, verdict, reason),
+        score=sum(part.weight * (part.z or 0.0) for part in parts) if parts else None,
+        p_accept=p.accept if p else None,
+        p_reject=p.reject if p else None,
+        p_familiar=p.familiar if p else None,
+        missing=ready.missing,
+        counts=ready.known.counts,
+        parts=parts,
+        references=nearest,
+        where=where,
+        remarks=ready.remarks,
+    )
+
+
+def _explanation(ready: Ready, p: PValues | None, verdict: Decision, reason: Reason) -> str:
+    """Return the verdict in a sentence, with the numbers that it rests on."""
+    alpha = ready.alpha
+    if p is None or reason == "insufficient references":
+        sides = [f"{n} more to {side}" for n, side in zip(ready.missing, ("accept", "reject"), strict=True) if n]
+        return f"Too few references for at most {alpha:.0%} of decisions to be wrong: {' and '.join(sides)} are needed."
+    if verdict == "accept":
+        return f"Of what was rejected, {_share(p.reject)} is as acceptable as this (p = {p.reject:.3f})."
+    if verdict == "reject":
+        return f"Of what was accepted, {_share(p.accept)} is as little acceptable as this (p = {p.accept:.3f})."
+    if reason == "novel":
+        if p.familiar <= alpha:
+            return f"Unlike all references (p = {p.familiar:.3f}): an expert should see it."
+        return f"Unlike what was accepted (p = {p.accept:.3f}) and what was rejected (p = {p.reject:.3f})."
+    if min(p.accept, p.reject) <= alpha:
+        return (
+            "The references are not far enough apart: decisions this close would be wrong more often than in "
+            f"{alpha:.0%} of cases."
+        )
+    return f"It could be either: p = {p.accept:.3f} for accept and p = {p.reject:.3f} for reject, both above {alpha:g}."
+
+
+def _share(p: float) -> str:
+    return f"at most {p:.0%}" if p >= 0.01 else "less than 1 %"
