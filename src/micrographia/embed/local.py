@@ -32,7 +32,7 @@ class LocalEncoder(Encoder):
     """EfficientNet-Lite0 as an encoder of images.
 
     Grey values are `normalised`. An image is mirrored at its right and lower edge up to a multiple of 32 px; features
-    that lie there do not count. What is larger than 2944 px goes through in parts, whose ``whole`` is averaged by area.
+    that lie there do not count. What is larger than 2944 px goes through in parts, whose statistics are joined.
 
     Parameters
     ----------
@@ -108,15 +108,34 @@ def pooled(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     >>> pooled([torch.tensor([[[[1.0, 3.0]]]])]).tolist()
     [[1.0, 1.0, 1.0, 1.0]]
     """
-    means = [m.mean((2, 3)) for m in maps]
-    spreads = [m.std((2, 3), correction=0) for m in maps]
-    extremes = [m.amax((2, 3)) for m in maps] + [m.amin((2, 3)) for m in maps]
-    return torch.cat([_of_size_one(values) for values in (*means, *spreads, *extremes)], dim=1)
+    return _finished(_raw(maps), [m.shape[1] for m in maps])
 
 
-def _of_size_one(values: torch.Tensor) -> torch.Tensor:
-    """Return values with a root mean square of 1; zeros stay."""
-    return values / values.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-9)
+def _raw(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return mean, mean square, greatest and least value of each channel, (statistic, batch, channels of all maps)."""
+    flat = [m.double().flatten(2) for m in maps]
+    return torch.stack(
+        [
+            torch.cat([f.mean(2) for f in flat], dim=1),
+            torch.cat([f.square().mean(2) for f in flat], dim=1),
+            torch.cat([f.amax(2) for f in flat], dim=1),
+            torch.cat([f.amin(2) for f in flat], dim=1),
+        ]
+    )
+
+
+def _joined(one: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:
+    """Return what `_raw` makes of two parts together; ``share`` is that of the other in their area."""
+    means = one[:2] * (1 - share) + other[:2] * share
+    return torch.stack([*means, torch.maximum(one[2], other[2]), torch.minimum(one[3], other[3])])
+
+
+def _finished(raw: torch.Tensor, channels: Sequence[int]) -> torch.Tensor:
+    mean, square, most, least = raw
+    spread = (square - mean.square()).clamp_min(0).sqrt()
+    parts = [part for values in (mean, spread, most, least) for part in values.split(list(channels), dim=1)]
+    of_size_one = [p / p.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-9) for p in parts]
+    return torch.cat(of_size_one, dim=1).float()
 
 
 def patch_vectors(maps: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -145,7 +164,7 @@ def _embedded(greys: Float32[np.ndarray, "batch height width"], network: Efficie
     images = torch.from_numpy(greys)[:, None]
     padded = functional.pad(images, (0, -width % 32, 0, -height % 32), mode="reflect")
     patches = np.empty((len(greys), height // PATCH_PX, width // PATCH_PX, sum(network.channels)), dtype=np.float32)
-    total, area = torch.zeros(()), 0
+    raw, area = torch.zeros(()), 0
     for top, bottom, first, last in _spans(padded.shape[2], _PART_PX, _PART_MARGIN_PX):
         for left, right, start, end in _spans(padded.shape[3], _PART_PX, _PART_MARGIN_PX):
             seen = padded[:, :, first:last, start:end]
@@ -162,11 +181,12 @@ def _embedded(greys: Float32[np.ndarray, "batch height width"], network: Efficie
                 m[:, :, : max(1, inside[0] // s), : max(1, inside[1] // s)]
                 for m, s in zip(maps, network.strides, strict=True)
             ]
-            total = total + inside[0] * inside[1] * pooled(kept)
-            area += inside[0] * inside[1]
+            here_px = inside[0] * inside[1]
+            area += here_px
+            raw = _raw(kept) if area == here_px else _joined(raw, _raw(kept), here_px / area)
     return [
         ImageEmbedding(whole=whole, patches=own, patch_px=float(PATCH_PX))
-        for whole, own in zip((total / area).numpy(), patches, strict=True)
+        for whole, own in zip(_finished(raw, network.channels).numpy(), patches, strict=True)
     ]
 
 
