@@ -69,6 +69,7 @@ def main() -> None:
         embed,
         info,
         library,
+        qualify,
         samples,
         segment,
         sign,

@@ -68,13 +68,13 @@ def _figure(
 ) -> str:
     found = field.segmentation
     ground = np.full(found.mask.shape, _WITHOUT_IMAGE, dtype=np.uint8) if grey is None else grey
-    over = _jpeg(tinted(ground / 255, found, labels=labels), longest)
+    over = jpeg_uri(tinted(ground / 255, found, labels=labels), longest)
     # The image as it is lies below: without script, a box that is ticked hides what lies on it.
     under = (
         ""
         if grey is None
         else f'<input type="checkbox" id="{bare}"><label for="{bare}">without classes</label>'
-        f'<img class="under" src="{_jpeg(grey, longest)}" alt="{text(field.name)}">'
+        f'<img class="under" src="{jpeg_uri(grey, longest)}" alt="{text(field.name)}">'
     )
     legend = " ".join(
         f'<span class="class"><i style="background:{legend_colour(colour)}"></i>{text(name)} '
@@ -83,7 +83,7 @@ def _figure(
     )
     return (
         f'<figure class="card"><div class="picture">{under}<img class="over" src="{over}" '
-        f'alt="{text(field.name)} with its classes tinted">{_scale_bar(ground.shape[1], field.pixel_size_nm)}</div>'
+        f'alt="{text(field.name)} with its classes tinted">{scale_bar(ground.shape[1], field.pixel_size_nm)}</div>'
         f'<figcaption><span>{text(field.name)}</span><span class="classes">{legend}</span></figcaption>'
         f"{_trust(found)}</figure>"
     )
@@ -99,14 +99,15 @@ def _trust(found: Segmentation) -> str:
     return f'<p class="agree">The two opinions of the model differ on {share} % of the image. Both may be wrong.</p>'
 
 
-def _scale_bar(width_px: int, pixel_size_nm: float | None) -> str:
+def scale_bar(width_px: int, pixel_size_nm: float | None) -> str:
+    """Return a scale bar for a picture, as HTML; in pixels where the pixel size is unknown."""
     length = scale_bar_length(width_px * (pixel_size_nm or 1.0))
     scale, unit = (1.0, "px") if pixel_size_nm is None else length_unit(length)
     share = 100 * length / (width_px * (pixel_size_nm or 1.0))
     return f'<span class="scalebar" style="width:{share:.2f}%"><b>{length / scale:g} {unit}</b></span>'
 
 
-def _jpeg(pixels: UInt8[np.ndarray, "height width *rgb"], longest: int) -> str:
+def jpeg_uri(pixels: UInt8[np.ndarray, "height width *rgb"], longest: int) -> str:
     """Return a picture, made smaller where a side is longer than asked for, as an address."""
     step = max(1, max(pixels.shape) // (2 * longest))
     picture = Image.fromarray(pixels[::step, ::step])
