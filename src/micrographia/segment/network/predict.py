@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.own import Own, adjusted, learn_own, weight_of_own
 from micrographia.segment.network.saved import SegmentationModel
 from micrographia.segment.network.segmenter import joined, maps_of, multiple_px
+from micrographia.segment.network.temper import temperature, tempered
 from micrographia.segment.segmentation import MOST_DISSENT, Segmentation
 
 _WINDOW_PX: Final = 1024
@@ -178,7 +180,7 @@ def _shown_px(window: int, model: SegmentationModel, look: Look) -> int:
 
 def _strips(height: int, width: int, classes: int, window: int) -> Iterator[tuple[int, int, int, int]]:
     """Yield rows to look at, and the rows among them to keep: neighbouring strips see half a window of each other."""
-    rows = max(_STRIP_FLOATS // (classes * width), 2 * window)
+    rows = max(_STRIP_FLOATS // ((classes + 1) * width), 2 * window)  # and a temperature
     if height <= rows:
         yield 0, height, 0, height
         return
@@ -203,7 +205,11 @@ def _probabilities(
     flips: bool,
     looked: Callable[[float], None],
 ) -> Float32[np.ndarray, "class height width"]:
-    """Return the probability of each class of a part of an image."""
+    """Return the probability of each class of a part of an image.
+
+    Every window has its temperature. Windows blend, and so do their temperatures; they are applied last, so that no
+    pixel changes its class.
+    """
     height, width = grey.shape
     multiple = multiple_px(model.network.encoder)
     below, right = (max(window - n, -n % multiple) for n in (height, width))
@@ -228,12 +234,14 @@ def _probabilities(
             mirrored, differ_mirrored = answer(image.flip(-1))
             p, differ = (p + mirrored.flip(-1)) / 2, (differ + differ_mirrored) / 2
         looked(differ)
-        return p
+        heat = torch.full_like(p[:, :1], math.log(temperature(p, dissent=differ)))
+        return torch.cat([p, heat], 1)
 
     with torch.no_grad():
-        p = sliding_window_inference(
+        both = sliding_window_inference(
             torch.from_numpy(padded)[None, None], window, 1, answers, overlap=_OVERLAP, mode="gaussian", device="cpu"
         )
-    if not isinstance(p, torch.Tensor):
-        raise TypeError(f"the sliding window gave {type(p)}")
-    return np.asarray(p[0, :, :height, :width])
+    if not isinstance(both, torch.Tensor):
+        raise TypeError(f"the sliding window gave {type(both)}")
+    both = both[..., :height, :width]
+    return np.asarray(tempered(both[:, :-1], both[:, -1:].exp())[0])
