@@ -2,9 +2,10 @@
 
     python benchmarks/segmentation_trust.py --data ../shared/data --models bench-segmentation
 
-On the validation images of the models that `segmentation.py` trains with seed 0 (made anew where that folder has
-none): calibration, precision and recall; strangeness of those images, of the first of them altered, and of other
-collections; how far the two opinions differ, how each image is shown to the network, and whether the answer warns.
+On the validation images of the models that `segmentation.py` trains (made anew where that folder has none):
+calibration (with --untempered, of the probabilities as the network gives them), precision and recall; strangeness of
+those images, of the first of them altered, and of other collections; how far the two opinions differ, how each image
+is shown to the network, and whether the answer warns.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from micrographia.read import read
+from micrographia.segment.network import predict
 from micrographia.segment.network.predict import ApplySettings, segment
 from micrographia.segment.network.saved import SegmentationModel
 from micrographia.segment.segmentation import Segmentation
@@ -60,11 +62,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
     parser.add_argument("--models", type=Path, default=Path("bench-segmentation"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--untempered", action="store_true")
     args = parser.parse_args()
+    if args.untempered:
+        predict.temperature = lambda p, *, dissent: 1.0
     for which, name, files, tests in cells(args.data):
         if name not in ("all", "one"):
             continue
-        model = model_of(subset(args.data, which, files), 0, models=args.models)
+        model = model_of(subset(args.data, which, files), args.seed, models=args.models)
         images = subset(args.data, which, tests["val"]).images
         print(f"\n## {which}, learned from {name}")
         found = [segment(i.frame, model, settings=ApplySettings(probability=True)) for i in images]
