@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from micrographia.qualify.criteria import Criterion
 from micrographia.qualify.library import Reference
@@ -103,14 +103,14 @@ def _map_figure(view: CriterionView) -> str:
     )
 
 
-def _reference_figure(view: CriterionView, polarity: str) -> str:
+def _reference_figure(view: CriterionView, polarity: Literal["accept", "reject"]) -> str:
     """Return the nearest reference of a kind with what is known of it."""
+    counts = view.result.counts
     words, found = _POLARITY_WORDS[polarity], nearest(view.result, polarity)
     if found is None:
-        return (
-            f'<figure><div class="picture none">no {words} reference</div><figcaption><b>Nearest {words}</b>'
-            "</figcaption></figure>"
-        )
+        held = counts.accept if polarity == "accept" else counts.reject
+        why = f"not compared with the {held} there {'is' if held == 1 else 'are'}" if held else f"no {words} reference"
+        return f'<figure><div class="picture none">{why}</div><figcaption><b>Nearest {words}</b></figcaption></figure>'
     picture = view.pictures.get(found.id)
     drawn = (
         '<div class="picture none">its image cannot be read: see <b>micrographia audit verify</b></div>'
@@ -164,7 +164,7 @@ def _p_row(words: str, p: float | None) -> str:
 
 def _parts(result: CriterionResult) -> str:
     if not result.parts:
-        return '<p class="note">There is nothing to compare with, so no encoder contributed.</p>'
+        return '<p class="note">Nothing was compared: that takes references of both kinds.</p>'
     heads = (
         ("Encoder", ""),
         ("compares", ""),

@@ -190,8 +190,8 @@ def _reading(result: VerdictsResult) -> str:
     items = (
         (
             "Accept, reject",
-            f"Decided, at a level chosen so that at most {percent} of decisions are expected to be wrong, as long as "
-            "samples are of the same kind as the references.",
+            f"Decided at a level at which at most {percent} of decisions are expected to be wrong, where both kinds "
+            "are equally frequent and samples are of the same kind as the references.",
         ),
         (
             "Abstain, ambiguous",
