@@ -12,7 +12,6 @@ from jaxtyping import Float
 from micrographia.qualify.conformal import p_value
 from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.scoring import Frozen, freeze, score_together
-from micrographia.qualify.similarity.net import unit
 from micrographia.qualify.similarity.shrunken import together
 
 MOST_TOGETHER: Final = 400
@@ -68,8 +67,8 @@ class PValues:
 def calibrate(known: Known) -> Calibrated:
     """Fit a score to the references of a criterion and say how ordinary each of them is.
 
-    Up to 400 references each takes part in both. From there on half of them, chosen by a hash of their ids and at most
-    1,000 a side, are fitted to, and the rest calibrates.
+    Up to 400 references each takes part in both. From there on half of them, whole specimens chosen by a hash of their
+    ids and about 1,000 a side at most, are fitted to, and the rest calibrates.
 
     Parameters
     ----------
@@ -97,7 +96,7 @@ def calibrate(known: Known) -> Calibrated:
         held_back=held_back,
         accepted_scores=score[held_back.accepted],
         rejected_scores=score[~held_back.accepted],
-        strangeness=_strangeness_to(fitted, frozen, held_back.images),
+        strangeness=_strangeness_to(fitted, held_back.images),
     )
 
 
@@ -119,7 +118,7 @@ def p_values(sample: Seen, calibrated: Calibrated) -> PValues:
     """
     if calibrated.held_back is not None:
         score = float(calibrated.frozen.score(sample)[0])
-        strange = float(_strangeness_to(calibrated.known, calibrated.frozen, sample.images)[0])
+        strange = float(_strangeness_to(calibrated.known, sample.images)[0])
         return PValues(
             accept=p_value(-score, -calibrated.accepted_scores),
             reject=p_value(score, calibrated.rejected_scores),
@@ -160,25 +159,24 @@ def _strangeness(cosines: list[Float[np.ndarray, "image image"]], specimens: np.
 
 
 def _strangeness_to(
-    fitted: Known, frozen: Frozen, images: tuple[Float[np.ndarray, "sample _dimension"], ...]
+    fitted: Known, images: tuple[Float[np.ndarray, "sample _dimension"], ...]
 ) -> Float[np.ndarray, " sample"]:
     """Return 1 less the cosine to the nearest fitted reference, the mean over the views by images."""
-    nearest = []
-    for direction, references, vectors in zip(frozen.directions, fitted.images, images, strict=True):
-        to = direction.standard.of
-        nearest.append((unit(to(vectors)) @ unit(to(references)).T).max(axis=1))
+    nearest = [own.cosines(vectors).max(axis=1) for own, vectors in zip(fitted.neighbours, images, strict=True)]
     strangeness: Float[np.ndarray, " sample"] = 1 - np.stack(nearest).mean(axis=0)
     return strangeness
 
 
 def _halves(known: Known) -> tuple[Known, Known]:
     """Return the references to fit to and those held back: whole specimens, by a hash of their ids."""
-    first = {int(s): known.ids[int(np.flatnonzero(known.specimens == s)[0])] for s in np.unique(known.specimens)}
-    order = {s: hashlib.sha256(name.encode()).hexdigest() for s, name in first.items()}
-    rows = np.array(sorted(range(len(known.ids)), key=lambda k: (order[int(known.specimens[k])], k)))
-    fitted = []
-    for side in (True, False):
-        own = rows[known.accepted[rows] == side]
-        fitted.append(own[: min(len(own) // 2, MOST_FITTED)])
-    chosen = np.concatenate(fitted)
-    return known.only(np.sort(chosen)), known.only(np.setdiff1d(rows, chosen))
+    names, specimen = np.unique(known.specimens, return_inverse=True)
+    first = [known.ids[int(np.flatnonzero(specimen == s)[0])] for s in range(len(names))]
+    # References of each specimen by side: (side, specimen)
+    counts = np.stack([np.bincount(specimen[known.accepted == side], minlength=len(names)) for side in (True, False)])
+    half = np.minimum(counts.sum(axis=1) / 2, MOST_FITTED)
+    chosen = np.zeros(len(names), dtype=bool)
+    for s in sorted(range(len(names)), key=lambda s: hashlib.sha256(first[s].encode()).hexdigest()):
+        so_far, own = counts[:, chosen].sum(axis=1), counts[:, s]
+        # It comes to a side that has none yet, or that it brings nearer to the half.
+        chosen[s] = bool(((own > 0) & ((so_far == 0) | (so_far + own / 2 < half))).any())
+    return known.only(np.flatnonzero(chosen[specimen])), known.only(np.flatnonzero(~chosen[specimen]))

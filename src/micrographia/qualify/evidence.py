@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from micrographia.qualify.similarity.shrunken import Neighbours, neighbours_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,11 @@ class Known:
         """How many were accepted, and how many rejected."""
         positive = int(np.count_nonzero(self.accepted))
         return positive, len(self.accepted) - positive
+
+    @cached_property
+    def neighbours(self) -> tuple[Neighbours, ...]:
+        """The references laid out for retrieval, one layout for each view by images."""
+        return tuple(neighbours_of(vectors) for vectors in self.images)
 
     def only(self, rows: Int[np.ndarray, " row"]) -> Known:
         """Return some of the references."""

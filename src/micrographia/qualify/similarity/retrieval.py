@@ -9,8 +9,6 @@ import numpy as np
 
 from micrographia.findings import Nearest
 from micrographia.qualify.evidence import Known, Seen
-from micrographia.qualify.similarity.net import unit
-from micrographia.qualify.similarity.shrunken import standard_of
 
 TOP: Final = 5
 """References of either side that are named in a verdict."""
@@ -33,10 +31,7 @@ def nearest_references(sample: Seen, known: Known, encoders: Sequence[str], *, t
     top : int
         How many of either side.
     """
-    cosines = []
-    for references, vectors in zip(known.images, sample.images, strict=True):
-        standard = standard_of(references)
-        cosines.append((unit(standard.of(references)) @ unit(standard.of(vectors)).T)[:, 0])
+    cosines = [own.cosines(vectors)[0] for own, vectors in zip(known.neighbours, sample.images, strict=True)]
     if not cosines:
         return ()
     likeness = np.mean(cosines, axis=0)

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 RIDGE: Final = 0.1
 """λ. From 0.03 to 0.3 the few-shot tasks of docs/benchmarks/qualification.md hardly change."""
 
 _PRIOR: Final = 4.0
 """Weight, in references, of the mean variance of all features beside the variance of each."""
+
+_BLOCK: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,11 +55,56 @@ def standard_of(vectors: Float[np.ndarray, "vector dimension"]) -> Standard:
     >>> s.centre.tolist(), (s.scale**2).round(3).tolist()
     ([1.0, 10.0], [0.6, 0.4])
     """
-    variance = vectors.var(axis=0, dtype=np.float64)
+    # Counted from the first, what all have in common is exactly 0, and does not become a direction of rounding errors.
+    shifted = vectors - vectors[0].astype(np.float64)
+    variance = shifted.var(axis=0)
     freedom = len(vectors) - 1
     shrunk = (freedom * variance + _PRIOR * variance.mean()) / (freedom + _PRIOR)
     scale = np.sqrt(shrunk) if shrunk.any() else np.ones_like(shrunk)
-    return Standard(centre=vectors.mean(axis=0, dtype=np.float64), scale=scale)
+    return Standard(centre=vectors[0] + shifted.mean(axis=0), scale=scale)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours:
+    """References laid out so that those nearest to a sample are found quickly.
+
+    Parameters
+    ----------
+    standard : Standard
+        Their centre and scale.
+    unit : float32 array (reference, dimension)
+        Centred, scaled, and of length 1.
+    """
+
+    standard: Standard
+    unit: Float32[np.ndarray, "reference dimension"]
+
+    def cosines(self, vectors: Float[np.ndarray, "sample dimension"]) -> Float[np.ndarray, "sample reference"]:
+        """Return the cosine between each sample and each reference."""
+        cosine: Float[np.ndarray, "sample reference"] = _unit(self.standard.of(vectors)) @ self.unit.T
+        return cosine
+
+
+def neighbours_of(vectors: Float[np.ndarray, "reference dimension"]) -> Neighbours:
+    """Lay out references.
+
+    Examples
+    --------
+    >>> neighbours_of(np.array([[0.0, 1.0], [2.0, 1.0]])).cosines(np.array([[5.0, 1.0]])).round(3).tolist()
+    [[-1.0, 1.0]]
+    """
+    standard = standard_of(vectors)
+    unit = np.empty(vectors.shape, dtype=np.float32)
+    # Block by block: ten thousand references in double precision would take half a gigabyte.
+    for start in range(0, len(vectors), _BLOCK):
+        unit[start : start + _BLOCK] = _unit(standard.of(vectors[start : start + _BLOCK]))
+    return Neighbours(standard=standard, unit=unit)
+
+
+def _unit(vectors: Float[np.ndarray, "vector dimension"]) -> Float32[np.ndarray, "vector dimension"]:
+    """Return vectors of length 1; one in the centre has no direction and stays there."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-300)).astype(np.float32)
 
 
 def sides(accepted: Bool[np.ndarray, " reference"]) -> Float[np.ndarray, " reference"]:
