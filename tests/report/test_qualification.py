@@ -133,6 +133,7 @@ def test_the_report_shows_what_a_verdict_rests_on(written):
     assert "no rejected reference" in page
     assert "only the box around the bright region counts" in page
     assert "which is not<br>a probability" in page
+    assert page.count("A p-value says how often") == 3  # on cracks; on pores nothing was tested
     assert "Not qualified: torn.png is no image" in page
     assert demo.ENCODERS["minilm"] in page
     assert "Trained on photographs (ImageNet)" in page

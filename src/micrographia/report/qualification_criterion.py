@@ -148,10 +148,13 @@ def _p_values(result: CriterionResult) -> str:
     lacks = [f"{n} {w}" for n, w in ((missing.accept, "accepted"), (missing.reject, "rejected")) if n]
     lacking = f" For a decision at this level {' and '.join(lacks)} more are needed." if lacks else ""
     score = "none" if result.score is None else f"{_signed(result.score, 2)}; above 0 is more like accepted"
-    return (
-        f"{table((('If the sample were …', ''), ('p-value', 'n')), rows)}"
+    meaning = (
         '<p class="note below">A p-value says how often a sample of that kind would fit its references as badly as '
         "this one, or worse. It is not the probability that the sample is of that kind.</p>"
+    )
+    tested = any(p is not None for p in (result.p_accept, result.p_reject, result.p_familiar))
+    return (
+        f"{table((('If the sample were …', ''), ('p-value', 'n')), rows)}{meaning if tested else ''}"
         f'<p class="note below">Score: {score}. Rests on {counts.accept} accepted and {counts.reject} rejected '
         f"references.{lacking}</p>"
     )
@@ -173,8 +176,9 @@ def _parts(result: CriterionResult) -> str:
         ("weight", "n"),
     )
     return table(heads, [_part_row(part) for part in result.parts]) + (
-        '<p class="note below">Net similarity is above 0 where the sample is more like what is accepted; z is the '
-        "same, in units of its spread over the references. The score is the sum of z times weight.</p>"
+        '<p class="note below">Net similarity is above 0 where the sample is more like what is accepted. z is the '
+        "same, counted from midway between accepted and rejected references, in units of its spread over them. The score "
+        "is the sum of z times weight.</p>"
     )
 
 
