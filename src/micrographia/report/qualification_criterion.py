@@ -177,8 +177,8 @@ def _parts(result: CriterionResult) -> str:
     )
     return table(heads, [_part_row(part) for part in result.parts]) + (
         '<p class="note below">Net similarity is above 0 where the sample is more like what is accepted. z is the '
-        "same, counted from midway between accepted and rejected references, in units of its spread over them. The score "
-        "is the sum of z times weight.</p>"
+        "same, counted from midway between accepted and rejected references, in units of its spread over them. The "
+        "score is the sum of z times weight.</p>"
     )
 
 
