@@ -17,6 +17,8 @@ from scipy.stats import beta
 from micrographia.errors import InputError
 
 _SURE: Final = 0.6
+_ROUNDING: Final = 1e-6
+"""Scores are about 1, and cosines among them are of single precision: what differs by less is a tie."""
 
 
 def p_value(strangeness: float, of_references: Float[np.ndarray, " reference"]) -> float:
@@ -39,7 +41,9 @@ def p_value(strangeness: float, of_references: Float[np.ndarray, " reference"]) 
     >>> p_value(3.0, np.array([1.0, 2.0, 3.0, 4.0]))
     0.6
     """
-    return float(1 + np.count_nonzero(of_references >= strangeness)) / (len(of_references) + 1)
+    # Images that are alike differ by rounding once they are scored; unless that is a tie, p depends on their order.
+    rounding = _ROUNDING * max(abs(strangeness), float(np.abs(of_references).max(initial=1)))
+    return float(1 + np.count_nonzero(of_references >= strangeness - rounding)) / (len(of_references) + 1)
 
 
 def references_needed(alpha: float) -> int:

@@ -36,6 +36,7 @@ from micrographia.read import read
 
 _STORED_AT_ONCE: Final = 64
 _SAME: Final = 1e-6
+_SAME_GREY: Final = 1e-3
 _LEAST_TILE_PX: Final = 64
 _TILES_A_SIDE: Final = 4
 
@@ -299,7 +300,8 @@ def _ready(
         *(View(encoder=name, modality="text") for name in sides),
     )
     keys = [(r.image_sha256, r.region) for r in references]
-    stacked = {name: np.array([own[key] for key in keys]) for name, own in vectors.items()} if keys else {}
+    # In the same precision as samples: a sample that is like a reference must not differ from it by rounding.
+    stacked = {n: np.array([own[k] for k in keys], dtype=np.float64) for n, own in vectors.items()} if keys else {}
     accepted = np.array([r.polarity == "accept" for r in references], dtype=bool)
     specimens, remark = _specimens(references, accepted)
     known = Known(
@@ -367,9 +369,20 @@ def _twin(
         names = [v.encoder for v in ready.views if v.modality == "image"]
         for name, known in zip(names, ready.known.images, strict=False):
             same = np.abs(known - vectors[name]).max(axis=1) <= _SAME * np.abs(known).max()
-            if same.any():
-                return ready.known.ids[int(same.argmax())]
+            for k in np.flatnonzero(same):
+                # Encoders that say little, as one that describes, may say the same of different pictures.
+                reference = prepared.contents.references[ready.criterion.id][int(k)]
+                if _same_picture(micrograph.frames[0], reference_frame(prepared.library, reference)):
+                    return reference.id
     return None
+
+
+def _same_picture(a: Float32[np.ndarray, "_row _column"], b: Float32[np.ndarray, "_line _pixel"]) -> bool:
+    """Return whether the pixels are the same, in whatever unit of grey."""
+    if a.shape != b.shape:
+        return False
+    one, other = ((f - f.mean(dtype=np.float64)) / (f.std(dtype=np.float64) or 1.0) for f in (a, b))
+    return bool(np.abs(one - other).max() <= _SAME_GREY)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -104,7 +104,8 @@ def neighbours_of(vectors: Float[np.ndarray, "reference dimension"]) -> Neighbou
 def _unit(vectors: Float[np.ndarray, "vector dimension"]) -> Float32[np.ndarray, "vector dimension"]:
     """Return vectors of length 1; one in the centre has no direction and stays there."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-300)).astype(np.float32)
+    of_one: Float32[np.ndarray, "vector dimension"] = (vectors / np.maximum(length, 1e-300)).astype(np.float32)
+    return of_one
 
 
 def sides(accepted: Bool[np.ndarray, " reference"]) -> Float[np.ndarray, " reference"]:

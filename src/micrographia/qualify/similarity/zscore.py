@@ -11,6 +11,9 @@ from jaxtyping import Bool, Float
 _PRIOR: Final = 4.0
 """Weight, in references, of the spread about the middle beside the spread within the sides."""
 
+_ROUNDING: Final = 1e-9
+"""Net similarities are cosines or about 1: what spreads less than this is rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -58,4 +61,5 @@ def spread_of(net: Float[np.ndarray, " reference"], accepted: Bool[np.ndarray, "
     within = (((on - on.mean()) ** 2).sum() + ((off - off.mean()) ** 2).sum()) / max(freedom, 1)
     about = (((on - middle) ** 2).mean() + ((off - middle) ** 2).mean()) / 2
     variance = (freedom * within + _PRIOR * about) / (freedom + _PRIOR)
-    return Spread(middle=float(middle), sd=float(np.sqrt(variance)) or 1.0)
+    sd = float(np.sqrt(variance))
+    return Spread(middle=float(middle), sd=sd if sd > _ROUNDING else 1.0)
