@@ -54,6 +54,8 @@ bench: setup
 	$(BIN)/python benchmarks/segmentation.py --results bench-segmentation.jsonl --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_trust.py --models bench-segmentation
 	$(BIN)/python benchmarks/segmentation_cost.py
+	$(BIN)/python benchmarks/qualification.py
+	$(BIN)/python benchmarks/qualification_cost.py
 	$(BIN)/python benchmarks/embedding_rate.py
 
 clean:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binom
 from skimage.draw import polygon2mask
 from skimage.measure import block_reduce
 from sklearn.linear_model import LogisticRegression
@@ -286,6 +285,7 @@ def retrieval(task: Task) -> None:
 
 
 def decisions(task: Task) -> None:
+    """Samples of a draw share its references, so the standard error of the coverage is that over draws."""
     print(
         "| references and samples | references | alpha | coverage | decided | wrong of these | logistic regression, "
         "which always decides: wrong |\n|" + "---|" * 7
@@ -296,12 +296,12 @@ def decisions(task: Task) -> None:
                 counted = [one_draw(task, r, q, alpha, by_specimen=by_specimen) for r, q in drawn(task, shots)]
                 if not counted:
                     continue
-                covered, decided, wrong, total, theirs = map(sum, zip(*counted, strict=True))
-                low = binom.ppf(0.025, total, 1 - alpha) / total
-                held = "" if covered / total >= low else " (below)"
+                by_draw = np.array([c / n for c, _, _, n, _ in counted])
+                covered = f"{by_draw.mean():.3f} ± {by_draw.std(ddof=1) / len(by_draw) ** 0.5:.3f}"
+                _, decided, wrong, total, theirs = map(sum, zip(*counted, strict=True))
                 share = f"{wrong / decided:.3f} of {decided}" if decided else "none decided"
                 print(
-                    f"| {way} | {shots} | {alpha} | {covered / total:.3f}{held} | {decided / total:.0%} | {share} "
+                    f"| {way} | {shots} | {alpha} | {covered} | {decided / total:.0%} | {share} "
                     f"| {theirs / total:.3f} |",
                     flush=True,
                 )
