@@ -285,7 +285,7 @@ def retrieval(task: Task) -> None:
 
 
 def decisions(task: Task) -> None:
-    """Samples of a draw share its references, so the standard error of the coverage is that over draws."""
+    """Print coverage and decisions; samples of a draw share its references, so errors are those over draws."""
     print(
         "| references and samples | references | alpha | coverage | decided | wrong of these | logistic regression, "
         "which always decides: wrong |\n|" + "---|" * 7
