@@ -69,11 +69,13 @@ def main() -> None:
         embed,
         info,
         library,
+        opine,
         qualify,
         samples,
         segment,
         sign,
         simulate,
+        study,
         train,
     )
     from micrographia.cli.flags import fold_pairs
