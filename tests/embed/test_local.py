@@ -8,6 +8,8 @@ import torch
 
 from micrographia.embed import local
 from micrographia.embed.choose import load_embedder
+from micrographia.embed.embedding import ImageEmbedding
+from micrographia.embed.encoder import Encoder
 from micrographia.errors import InputError
 from micrographia.segment.network.encoder import load_encoder
 from micrographia.segment.network.normalise import normalised
@@ -112,3 +114,37 @@ def test_other_weights_or_settings_are_another_version(tmp_path):
     (tmp_path / "w").write_bytes(b"0124")
     versions.add(version_of([tmp_path / "w"], "a"))
     assert len(versions) == 3
+
+
+def test_tiles_are_pooled_from_the_maps_of_the_whole(encoder, frames):
+    (frame,) = frames((96, 160))
+    tiles = encoder.embed_tiles(frame, side_px=64, step_px=32)
+    assert tiles.shape == (2, 4, 4096)
+    network = load_encoder("efficientnet-lite0").eval()
+    with torch.no_grad():
+        maps = network(torch.tensor(normalised(frame))[None, None])
+    # Tile (1, 2) covers rows 32 to 96 and columns 64 to 128: of the finest map, rows 16 to 48 and columns 32 to 64.
+    means = maps[0][0, :, 16:48, 32:64].mean((1, 2)).numpy()
+    alike(tiles[1, 2, :16], means / np.sqrt((means**2).mean()))
+
+
+def test_one_tile_as_large_as_the_image_is_the_image(encoder, frames):
+    (frame,) = frames((64, 64))
+    (tile,) = encoder.embed_tiles(frame, side_px=64, step_px=32).reshape(1, -1)
+    (whole,) = encoder.embed_images([frame])
+    alike(tile, whole.whole)
+
+
+def test_other_encoders_embed_tiles_as_images(frames):
+    class Mean(Encoder):
+        def embed_images(self, frames, *, batch=8):
+            for frame in frames:
+                whole = np.array([frame.mean()], dtype=np.float32)
+                yield ImageEmbedding(whole=whole, patches=whole[None, None], patch_px=1.0)
+
+    seen = Mean(name="m", version="0", sees=True, reads=False, shared_space=False, licence="", caution="")
+    frame = np.zeros((8, 12))
+    frame[4:, 8:] = 16.0
+    # Of a plain tile one pixel of 16 is brighter by 1, so that an encoder has something to see.
+    found = seen.embed_tiles(frame, side_px=4, step_px=4)[..., 0]
+    np.testing.assert_allclose(found, [[1 / 16, 1 / 16, 1 / 16], [1 / 16, 1 / 16, 16 + 1 / 16]])

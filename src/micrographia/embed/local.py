@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from torch.nn import functional
 
 from micrographia.embed.embedding import ImageEmbedding
-from micrographia.embed.encoder import Encoder, version_of
+from micrographia.embed.encoder import Encoder, tile_corners, version_of
 from micrographia.errors import InputError
 from micrographia.segment.network.encoder import PACKAGED, EfficientNetLite0, load_packaged, packaged_weights
 from micrographia.segment.network.normalise import normalised
@@ -71,6 +71,30 @@ class LocalEncoder(Encoder):
             for once, twice in seen:
                 whole = np.concatenate([once.whole, twice.whole])
                 yield ImageEmbedding(whole=whole, patches=once.patches, patch_px=once.patch_px)
+
+    def embed_tiles(
+        self, frame: Float[np.ndarray, "height width"], *, side_px: int, step_px: int
+    ) -> Float32[np.ndarray, "row column dimension"]:
+        """Embed overlapping tiles; see `Encoder`. The image goes through once, and its maps are pooled tile by tile.
+
+        So a tile is seen with its surroundings, in the greys of the whole image. Images whose maps would not fit in
+        memory are cut.
+        """
+        if max(frame.shape) > _PART_PX:
+            return super().embed_tiles(frame, side_px=side_px, step_px=step_px)
+        tops, lefts = tile_corners(frame.shape, side_px=side_px, step_px=step_px)
+        grey = torch.from_numpy(normalised(frame))[None, None]
+        found = []
+        for scale in (1, 2):
+            seen = grey if scale == 1 else functional.interpolate(grey, scale_factor=2, mode="bicubic")
+            maps = _maps(_padded(seen), self._network)
+            found.append(
+                [
+                    [_of_tile(maps, self._network, top * scale, left * scale, side_px * scale) for left in lefts]
+                    for top in tops
+                ]
+            )
+        return np.concatenate([np.array(vectors, dtype=np.float32) for vectors in found], axis=2)
 
 
 def load_local(*, licence: str, caution: str) -> LocalEncoder:
@@ -162,7 +186,7 @@ def _embedded(greys: Float32[np.ndarray, "batch height width"], network: Efficie
     """Return the embeddings of images of one size, part by part where they are large."""
     height, width = greys.shape[1:]
     images = torch.from_numpy(greys)[:, None]
-    padded = functional.pad(images, (0, -width % 32, 0, -height % 32), mode="reflect")
+    padded = _padded(images)
     patches = np.empty((len(greys), height // PATCH_PX, width // PATCH_PX, sum(network.channels)), dtype=np.float32)
     raw, area = torch.zeros(()), 0
     for top, bottom, first, last in _spans(padded.shape[2], _PART_PX, _PART_MARGIN_PX):
@@ -190,6 +214,25 @@ def _embedded(greys: Float32[np.ndarray, "batch height width"], network: Efficie
     ]
 
 
+@torch.inference_mode()
+def _of_tile(
+    maps: Sequence[torch.Tensor], network: EfficientNetLite0, top: int, left: int, side: int
+) -> Float32[np.ndarray, " dimension"]:
+    """Return the statistics of one tile of an image's maps."""
+    kept = [
+        m[:, :, top // s : max(top // s + 1, (top + side) // s), left // s : max(left // s + 1, (left + side) // s)]
+        for m, s in zip(maps, network.strides, strict=True)
+    ]
+    return np.asarray(pooled(kept)[0].numpy())
+
+
+def _padded(images: torch.Tensor) -> torch.Tensor:
+    """Return images mirrored at the right and the lower edge up to multiples of 32 px."""
+    height, width = images.shape[2:]
+    return functional.pad(images, (0, -width % 32, 0, -height % 32), mode="reflect")
+
+
+@torch.inference_mode()
 def _maps(images: torch.Tensor, network: EfficientNetLite0) -> list[torch.Tensor]:
     """Return the maps of images; the fine ones, which take the memory, window by window."""
     rows = [

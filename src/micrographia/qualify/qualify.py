@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -401,28 +401,11 @@ def _tiles(frame: Float32[np.ndarray, "height width"], prepared: Prepared) -> _T
     if min(frame.shape) < 2 * side:
         return None
     step = side // 2
-    corners = [
-        [(top, left) for left in range(0, frame.shape[1] - side + 1, step)]
-        for top in range(0, frame.shape[0] - side + 1, step)
-    ]
-    tiles = [frame[top : top + side, left : left + side] for row in corners for top, left in row]
+    found = {e.name: e.embed_tiles(frame, side_px=side, step_px=step) for e in prepared.encoders}
+    rows, columns = next(iter(found.values())).shape[:2]
     return _Tiles(
-        vectors={e.name: np.stack(list(_wholes(e, tiles))) for e in prepared.encoders},
-        shape=(len(corners), len(corners[0])),
+        vectors={name: vectors.reshape(rows * columns, -1) for name, vectors in found.items()},
+        shape=(rows, columns),
         tile_px=side,
         step_px=step,
     )
-
-
-def _wholes(encoder: Encoder, tiles: list[np.ndarray]) -> Iterator[Float32[np.ndarray, " _dimension"]]:
-    for embedding in encoder.embed_images([_speckled(tile) for tile in tiles]):
-        yield embedding.whole
-
-
-def _speckled(tile: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray, "height width"]:
-    """Return a tile that an encoder can see: one of a single grey gets one pixel of another."""
-    if tile.min() < tile.max():
-        return tile
-    seen = tile.copy()
-    seen[0, 0] += 1
-    return seen
