@@ -63,6 +63,7 @@ def main() -> None:
     from micrographia.cli import (  # noqa: F401  (they register)
         analyse,
         audit,
+        blind,
         compare,
         dataset,
         defects,
