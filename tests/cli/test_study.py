@@ -31,6 +31,7 @@ class Eye(Encoder):
 
     def embed_texts(self, texts):
         of = {"bright": [1.0, 1.0, 1.0, 1.0, 0.3], "dark": [0.1, 0.1, 0.1, 0.1, 1.0]}
+        of |= {"luminous": [2.0, 2.0, 2.0, 2.0, 0.6], "darker than dark": [0.0, 0.0, 0.0, 0.0, -1.0]}
         return np.array([of[text] for text in texts], dtype=np.float32)
 
 
@@ -99,9 +100,30 @@ def test_opinions_are_recorded_and_held_against_those_of_the_references(run, ben
     assert run("audit", "verify", "lib")[0] == 0
 
 
+def test_paraphrases_that_mean_the_same_change_nothing_and_others_are_seen(run, bench):
+    (bench / "p.yaml").write_text("bright: {accept: [luminous], reject: [darker than dark]}")
+    words = ("--texts", "--paraphrases", "p.yaml", "--encoder", "eye", "--json", "a.json")
+    status, out, err = run("library", "study", "lib", *words)
+    assert (status, err) == (0, "")
+    (found,) = json.loads((bench / "a.json").read_text())["texts"]
+    # (4 * 0.1 + 0.3) / sqrt(4.09 * 1.04), with one text a side.
+    assert found["across"] == found["between_means"] == pytest.approx(0.7 / np.sqrt(4.09 * 1.04), abs=1e-6)
+    assert (found["criterion"], found["encoder"]) == ("bright", "describe")
+    assert (found["within"], found["hardly_differ"]) == (None, None)
+    same, other = found["paraphrases"]
+    # Twice as long is the same direction.
+    assert (same["text"], same["side"], same["sign_flips"]) == ("luminous", "accept", 0)
+    assert same["rank_correlation"] == pytest.approx(1)
+    assert (other["text"], other["side"]) == ("darker than dark", "reject")
+    assert other["rank_correlation"] < 1 - 1e-6
+    assert "luminous" in out
+
+
 def test_what_cannot_be_studied_or_said_is_refused_in_one_line(run, bench):
     for words, message in (
         (("study", "lib"), "say what to study"),
+        (("study", "lib", "--agreement", "--paraphrases", "criteria.yaml"), "nothing without --texts"),
+        (("study", "lib", "--texts", "--paraphrases", "criteria.yaml", "--encoder", "eye"), "holds no paraphrases"),
         (("study", "nowhere", "--agreement"), "nowhere"),
         (("study", "lib", "--agreement", "--json", "no/a.json"), "cannot be written"),
         (("opine", "lib", "dark0.png", "--criterion", "bright", "--expert", "Eve"), "either --accept or --reject"),

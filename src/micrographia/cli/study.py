@@ -1,4 +1,4 @@
-"""``micrographia library study``: what each part of the score contributes, and how far experts agree."""
+"""``micrographia library study``: what the score's parts contribute, how far experts agree, what texts tell."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from micrographia.qualify.library import Library
     from micrographia.qualify.study.ablate import Ablation
     from micrographia.qualify.study.agreement import Agreement
+    from micrographia.qualify.study.texts import TextStudy
 
 
 @library.command("study")
@@ -33,9 +34,18 @@ def study(
         bool, typer.Option("--ablate", help="How well references are told apart by each part of the score.")
     ] = False,
     agreement: Annotated[bool, typer.Option("--agreement", help="How far experts agree.")] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Whether positive and negative texts differ, and other words change scores.")
+    ] = False,
+    paraphrases: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="With --texts: other words, {ID: {accept: […], reject: […]}}."),
+    ] = None,
     encoder: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"With --ablate: what compares images. Repeat for more. [{DEFAULT_SEES}]"),
+        typer.Option(
+            metavar="NAME", help=f"With --ablate and --texts: what compares images. Repeat for more. [{DEFAULT_SEES}]"
+        ),
     ] = None,
     alpha: Annotated[
         float, typer.Option(metavar="A", help="With --ablate: share of decisions that may be wrong.")
@@ -51,27 +61,39 @@ def study(
 
     from micrographia.qualify.library import library_version
 
-    if not (ablate or agreement):
-        raise InputError("say what to study: --ablate, --agreement, or both")
+    if not (ablate or agreement or texts):
+        raise InputError("say what to study: --ablate, --agreement, --texts, or several of them")
+    if paraphrases is not None and not texts:
+        raise InputError("--paraphrases says nothing without --texts; give both")
     opened = _opened(folder)
     tree: dict[str, object] = {
         "schema": "micrographia/study/1",
         "software": __version__,
         "library": {"path": str(opened.folder), "id": opened.id, "version": library_version(opened)},
     }
-    if ablate:
+    if ablate or texts:
         from micrographia.qualify.qualify import QualifySettings, prepare
-        from micrographia.qualify.study.ablate import ablate as ablate_library
 
         names = tuple(dict.fromkeys(encoder)) if encoder else (DEFAULT_SEES,)
         settings = QualifySettings(alpha=alpha, encoders=names, where=False)
         with bar("references") as tell:
             prepared = prepare(opened, settings=settings, actor=actor_or_user(actor), progress=tell)
+        tree["encoders"] = {e.name: e.version for e in prepared.encoders}
+    if ablate:
+        from micrographia.qualify.study.ablate import ablate as ablate_library
+
         with bar("criteria") as tell:
             ablations = ablate_library(prepared, progress=tell)
-        tree["encoders"] = {e.name: e.version for e in prepared.encoders}
         tree["ablation"] = [asdict(a) for a in ablations]
         _show_ablations(ablations)
+    if texts:
+        from micrographia.qualify.study.texts import read_paraphrases, study_texts
+
+        known = tuple(c.id for c in prepared.contents.criteria)
+        other_words = read_paraphrases(paraphrases, known=known) if paraphrases is not None else {}
+        studied = study_texts(prepared, other_words)
+        tree["texts"] = [asdict(t) for t in studied]
+        _show_texts(studied)
     if agreement:
         from micrographia.qualify.study.agreement import DRAWS
         from micrographia.qualify.study.agreement import agreement as agreement_of
@@ -143,9 +165,21 @@ def _show_agreements(agreements: Iterable[Agreement]) -> None:
         say("")
 
 
+def _show_texts(studied: Iterable[TextStudy]) -> None:
+    for found in studied:
+        say(f"{found.criterion}, texts by {found.encoder}: {found.explanation}")
+        if found.paraphrases:
+            table = _table("Paraphrase", "Side", "Rank correlation", "Other sign")
+            for p in found.paraphrases:
+                rank = "–" if p.rank_correlation is None else f"{p.rank_correlation:.3f}"
+                table.add_row(escape(p.text), p.side, rank, f"{p.sign_flips:.0%}")
+            Console(highlight=False, emoji=False).print(table)
+        say("")
+
+
 def _table(*titles: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    words = ("Score", "Coefficient", "Between")
+    words = ("Score", "Coefficient", "Between", "Paraphrase", "Side")
     for title in titles:
         table.add_column(title, justify="left" if title in words else "right", overflow="fold")
     return table

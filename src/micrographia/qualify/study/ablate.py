@@ -9,15 +9,13 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from micrographia.embed.cache import cached_embeddings
-from micrographia.embed.encoder import Encoder
 from micrographia.qualify.calibrated import MOST_TOGETHER, PValues, calibrate
 from micrographia.qualify.conformal import decision_level, p_value
-from micrographia.qualify.library import Library, Reference, load_vectors
-from micrographia.qualify.qualify import Prepared, reference_frame
+from micrographia.qualify.qualify import Prepared
 from micrographia.qualify.similarity.net import unit
 from micrographia.qualify.study.auroc import area, difference
 from micrographia.qualify.study.variants import Company, Variant, company_of, nets_of, score_by, variants_of
+from micrographia.qualify.study.vectors import reference_vectors
 from micrographia.qualify.verdict import Ready, judged
 
 MOST_STUDIED: Final = MOST_TOGETHER
@@ -160,7 +158,8 @@ def _of_criterion(ready: Ready, prepared: Prepared) -> Ablation:
         used = tuple(references[int(k)] for k in chosen)
         readers = {e.name: e for e in prepared.encoders}
         positive = tuple(
-            _to_positive(prepared.library, used, readers[name], unit(sides[0]))
+            unit(reference_vectors(prepared.library, used, readers[name]))
+            @ unit(sides[0].astype(np.float64)).mean(axis=0)
             for name, sides in prepared.text_sides[ready.criterion.id].items()
         )
         rows = ablate_company(company_of(known, ready.views, positive), ready)
@@ -192,22 +191,6 @@ def _chosen(accepted: Bool[np.ndarray, " reference"]) -> Int[np.ndarray, " chose
         for own, size in zip((on, off), room, strict=True)
     ]
     return np.sort(np.concatenate(parts))
-
-
-def _to_positive(
-    library: Library, references: tuple[Reference, ...], encoder: Encoder, texts: Float[np.ndarray, "text dimension"]
-) -> Float[np.ndarray, " reference"]:
-    """Return the mean cosine of each reference to positive texts, by the encoder that reads them."""
-    stored = load_vectors(library, [(r.image_sha256, r.region) for r in references], encoder=encoder)
-    vectors = []
-    for reference in references:
-        vector = stored.get((reference.image_sha256, reference.region))
-        if vector is None:  # of a library that cannot be written to
-            (embedding,) = cached_embeddings(encoder, [reference_frame(library, reference)])
-            vector = embedding.whole
-        vectors.append(vector.astype(np.float64))
-    mean: Float[np.ndarray, " reference"] = unit(np.array(vectors)) @ texts.astype(np.float64).mean(axis=0)
-    return mean
 
 
 def _decisions(
