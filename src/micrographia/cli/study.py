@@ -189,4 +189,4 @@ def _span(interval: tuple[float, float] | None, *, signed: bool = False) -> str:
     if interval is None:
         return "–"
     low, high = interval
-    return f"{low:+.3f} to {high:+.3f}" if signed else f"{low:.3f} to {high:.3f}"
+    return f"{low:+.2f} to {high:+.2f}" if signed else f"{low:.2f} to {high:.2f}"
