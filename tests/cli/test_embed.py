@@ -97,7 +97,7 @@ def test_a_hub_encoder_from_a_folder_is_used_and_named(run, images, capsys):
         ((), "no file was given"),
         (("plain.png",), "--out was not given"),
         (("plain.png", "--out", "v", "--encoder", "minilm"), "does not see images"),
-        (("plain.png", "--out", "v", "--encoder", "resnet"), "accepted are efficientnet-lite0, minilm, describe, clip:"),
+        (("plain.png", "--out", "v", "--encoder", "resnet"), "accepted are efficientnet-lite0, minilm, describe, "),
         (("plain.png", "--out", "v", "--encoder", "clip:openai/none"), "`hf download openai/none` gets it"),
         (("plain.png", "--list"), "give one or the other"),
         (("plain.png", "--json", "--out", "v"), "--json was given without --list"),
