@@ -137,15 +137,13 @@ def pooled(maps: Sequence[torch.Tensor]) -> torch.Tensor:
 
 def _raw(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return mean, mean square, greatest and least value of each channel, (statistic, batch, channels of all maps)."""
-    flat = [m.double().flatten(2) for m in maps]
-    return torch.stack(
-        [
-            torch.cat([f.mean(2) for f in flat], dim=1),
-            torch.cat([f.square().mean(2) for f in flat], dim=1),
-            torch.cat([f.amax(2) for f in flat], dim=1),
-            torch.cat([f.amin(2) for f in flat], dim=1),
-        ]
-    )
+    statistics = []
+    for m in maps:
+        flat = m.flatten(2)
+        variance, mean = (s.double() for s in torch.var_mean(flat, dim=2, correction=0))
+        # Parts are joined by their mean squares, in double precision: a difference of large numbers follows.
+        statistics.append(torch.stack([mean, variance + mean.square(), flat.amax(2), flat.amin(2)]))
+    return torch.cat(statistics, dim=2)
 
 
 def _joined(one: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:
