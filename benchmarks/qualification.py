@@ -17,26 +17,27 @@ from pathlib import Path
 
 import numpy as np
 from skimage.draw import polygon2mask
-from skimage.measure import block_reduce
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from micrographia.embed.cache import cached_embeddings
 from micrographia.embed.choose import load_embedder
-from micrographia.qualify.calibrated import calibrate, p_values
-from micrographia.qualify.criteria import Criterion
-from micrographia.qualify.evidence import Known, Seen, View
+from micrographia.qualify.calibrated import PValues, calibrate, p_values
+from micrographia.qualify.doubt import rejected_share
+from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.similarity.net import net_similarity, unit
+from micrographia.qualify.similarity.patches import LEAST_ACCEPTED, patch_bank, pooled_patches
 from micrographia.qualify.similarity.retrieval import nearest_references
-from micrographia.qualify.verdict import judged, make_ready
+from micrographia.qualify.verdict import judged
 from micrographia.read import read
 from objects import via_polygons
 
 SHOTS = (1, 2, 4, 8, 16, 32)
 DRAWS = 20
-CRITERION = Criterion(id="c", title="c", accept_texts=(), reject_texts=())
-VIEWS = (View(encoder="efficientnet-lite0", modality="image"),)
+# Few samples are decided, so decisions need more draws; 60 samples of each are judged.
+DECIDING_DRAWS = 40
+MOST_SAMPLES = 60
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,15 +142,11 @@ def task_of(tiles: list[Tile]) -> Task:
     low, high = (-0.5, -0.5) if set(value) == {0.0, -1.0} else np.quantile(value, [0.4, 0.6])
     tiles = [t for t in tiles if t.value < low or t.value > high]
     found = list(cached_embeddings(load_embedder("efficientnet-lite0"), [t.frame for t in tiles]))
-    patches = []
-    for one in found:
-        many = -(-one.patches.shape[0] // 8)  # 8 x 8 patches, so that peers' memories do not run over
-        patches.append(block_reduce(one.patches, (many, many, 1), np.mean).reshape(-1, one.patches.shape[2]))
     return Task(
         accepted=np.array([t.value > high for t in tiles]),
         specimens=np.unique([t.specimen for t in tiles], return_inverse=True)[1],
         wholes=np.stack([e.whole for e in found]).astype(np.float64),
-        patches=np.stack(patches),
+        patches=np.stack([pooled_patches(e.patches).reshape(64, -1) for e in found]),
         globals_=np.array([global_numbers(t.frame) for t in tiles]),
     )
 
@@ -160,7 +157,7 @@ def global_numbers(frame: np.ndarray) -> list[float]:
     return [frame.mean(), frame.std(), np.hypot(rows, columns).mean(), frame.std() / frame.mean(), *ends]
 
 
-def draws(task: Task, shots: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def draws(task: Task, shots: int, *, count: int = DRAWS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Return rows of references, of half of the specimens, and of samples, all tiles of the other half."""
     names, made = np.unique(task.specimens), 0
     for seed in range(500):
@@ -172,13 +169,13 @@ def draws(task: Task, shots: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if min(map(len, sides)) >= shots and tested.min() >= 4:
             yield np.concatenate([rng.choice(side, shots, replace=False) for side in sides]), samples
             made += 1
-        if made == DRAWS:
+        if made == count:
             return
 
 
-def mixed(task: Task, shots: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def mixed(task: Task, shots: int, *, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Return references and samples drawn from all specimens alike: exchangeable, as the p-values assume."""
-    for seed in range(DRAWS):
+    for seed in range(count):
         order = np.random.default_rng([seed, shots]).permutation(len(task.accepted))
         sides = [order[task.accepted[order] == side] for side in (True, False)]
         if min(map(len, sides)) >= shots + 4:
@@ -192,11 +189,18 @@ def known_of(task: Task, rows: np.ndarray, *, specimens: bool) -> Known:
         specimens=task.specimens[rows] if specimens else np.arange(len(rows)),
         images=(task.wholes[rows],),
         nets=(),
+        banks=(patch_bank(task.patches[rows]),) if task.accepted[rows].sum() >= LEAST_ACCEPTED else (),
     )
 
 
+def seen_of(task: Task, rows: np.ndarray) -> Seen:
+    return Seen(images=(task.wholes[rows],), nets=(), patches=(task.patches[rows],))
+
+
 def ours(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
-    return calibrate(known_of(task, r, specimens=False)).frozen.score(Seen(images=(task.wholes[q],), nets=()))
+    known = known_of(task, r, specimens=False)
+    seen = seen_of(task, q) if known.banks else Seen(images=(task.wholes[q],), nets=())
+    return calibrate(known).frozen.score(seen)
 
 
 def plain_net(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -258,14 +262,27 @@ METHODS = {
 
 def aurocs(task: Task) -> None:
     print("| method | " + " | ".join(map(str, SHOTS)) + " |\n|" + "---|" * (len(SHOTS) + 1))
+    got: dict[str, dict[int, np.ndarray]] = {}
     for name, method in METHODS.items():
-        cells = []
-        for shots in SHOTS:
-            got = [roc_auc_score(task.accepted[q], method(task, r, q)) for r, q in draws(task, shots)]
-            cells.append(f"{np.mean(got):.3f} ± {np.std(got):.3f}" if got else "")
+        got[name] = {
+            shots: np.array([roc_auc_score(task.accepted[q], method(task, r, q)) for r, q in draws(task, shots)])
+            for shots in SHOTS
+        }
+        cells = [f"{a.mean():.3f} ± {a.std():.3f}" if len(a) else "–" for a in got[name].values()]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print(f"| ours less the best peer | {' | '.join(ahead(got, shots) for shots in SHOTS)} |", flush=True)
     best = max(abs(roc_auc_score(task.accepted, column) - 0.5) + 0.5 for column in task.globals_.T)
     print(f"\nBest single global number, chosen with all labels known: {best:.3f}.\n")
+
+
+def ahead(got: dict[str, dict[int, np.ndarray]], shots: int) -> str:
+    """Return how far ours is ahead of the peer with the best mean, draw by draw, with its 95 % interval."""
+    if not len(got["ours"][shots]):
+        return "–"
+    best = max((name for name in got if name != "ours"), key=lambda name: got[name][shots].mean())
+    difference = got["ours"][shots] - got[best][shots]
+    half = 2.09 * difference.std(ddof=1) / len(difference) ** 0.5  # Student's t, 19 degrees of freedom
+    return f"{difference.mean():+.3f} ± {half:.3f} ({best})"
 
 
 def retrieval(task: Task) -> None:
@@ -284,46 +301,74 @@ def retrieval(task: Task) -> None:
     print()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """Samples of one draw: which are acceptable, p-values, and the share of rejected by ours and by the peer."""
+
+    accepted: np.ndarray
+    p: list[PValues]
+    rejected: np.ndarray
+    logistic: np.ndarray
+
+
+def judged_draw(task: Task, r: np.ndarray, q: np.ndarray, *, by_specimen: bool) -> Judged:
+    calibrated = calibrate(known_of(task, r, specimens=by_specimen))
+    on, off = calibrated.accepted_scores, calibrated.rejected_scores
+    scores = calibrated.frozen.score(seen_of(task, q))
+    return Judged(
+        accepted=task.accepted[q],
+        p=[p_values(seen_of(task, q[k : k + 1]), calibrated) for k in range(len(q))],
+        rejected=np.array([rejected_share(float(s), on, off) for s in scores]),
+        logistic=1 / (1 + np.exp(logistic(task, r, q))),
+    )
+
+
 def decisions(task: Task) -> None:
     """Print coverage and decisions; samples of a draw share its references, so errors are those over draws."""
     print(
         "| references and samples | references | alpha | coverage | decided | wrong of these | logistic regression, "
-        "which always decides: wrong |\n|" + "---|" * 7
+        "where it is as sure: decided | wrong of these | wherever: wrong |\n|" + "---|" * 9
     )
     for way, drawn, by_specimen in (("of all specimens alike", mixed, False), ("of different specimens", draws, True)):
         for shots, alphas in ((16, (0.1, 0.2)), (32, (0.05, 0.1, 0.2))):
-            for alpha in alphas:
-                counted = [one_draw(task, r, q, alpha, by_specimen=by_specimen) for r, q in drawn(task, shots)]
-                if not counted:
-                    continue
-                by_draw = np.array([c / n for c, _, _, n, _ in counted])
-                covered = f"{by_draw.mean():.3f} ± {by_draw.std(ddof=1) / len(by_draw) ** 0.5:.3f}"
-                _, decided, wrong, total, theirs = map(sum, zip(*counted, strict=True))
-                share = f"{wrong / decided:.3f} of {decided}" if decided else "none decided"
-                print(
-                    f"| {way} | {shots} | {alpha} | {covered} | {decided / total:.0%} | {share} "
-                    f"| {theirs / total:.3f} |",
-                    flush=True,
-                )
+            some = []
+            for r, q in drawn(task, shots, count=DECIDING_DRAWS):
+                samples = np.random.default_rng(shots).permutation(q)[:MOST_SAMPLES]
+                some.append(judged_draw(task, r, samples, by_specimen=by_specimen))
+            for alpha in alphas if some else ():
+                print(f"| {way} | {shots} | {alpha} | {' | '.join(decision_cells(some, alpha))} |", flush=True)
     print()
 
 
-def one_draw(
-    task: Task, r: np.ndarray, q: np.ndarray, alpha: float, *, by_specimen: bool
-) -> tuple[int, int, int, int, int]:
-    """Return how many samples were covered, decided, decided wrongly, how many there are, and the peer's errors."""
-    known = known_of(task, r, specimens=by_specimen)
-    ready = make_ready(CRITERION, VIEWS, known, calibrated=calibrate(known), alpha=alpha)
-    covered = decided = wrong = 0
-    for k in q:
-        p = p_values(Seen(images=(task.wholes[[k]],), nets=()), ready.calibrated)
-        covered += (p.accept if task.accepted[k] else p.reject) > alpha
-        verdict, _ = judged(p, missing=ready.missing, levels=ready.levels, alpha=alpha)
-        if verdict != "abstain":
-            decided += 1
-            wrong += (verdict == "accept") != task.accepted[k]
-    theirs = np.count_nonzero((logistic(task, r, q) > 0) != task.accepted[q])
-    return covered, decided, wrong, len(q), theirs
+def decision_cells(some: list[Judged], alpha: float) -> list[str]:
+    covered, ours_, theirs, always = [], [], [], []
+    for draw in some:
+        true = [p.accept if on else p.reject for p, on in zip(draw.p, draw.accepted, strict=True)]
+        covered.append(np.mean(np.array(true) > alpha))
+        verdicts = [
+            judged(p, rejected=float(share), missing=(0, 0), alpha=alpha)[0]
+            for p, share in zip(draw.p, draw.rejected, strict=True)
+        ]
+        ours_.append(tally(np.array(verdicts) == "accept", np.array(verdicts) == "reject", draw.accepted))
+        theirs.append(tally(draw.logistic <= alpha, draw.logistic >= 1 - alpha, draw.accepted))
+        always.append(np.mean((draw.logistic < 0.5) != draw.accepted))
+    coverage = f"{np.mean(covered):.3f} ± {np.std(covered, ddof=1) / len(covered) ** 0.5:.3f}"
+    return [coverage, *shares(np.array(ours_)), *shares(np.array(theirs)), f"{np.mean(always):.3f}"]
+
+
+def tally(accept: np.ndarray, reject: np.ndarray, accepted: np.ndarray) -> tuple[int, int, int]:
+    """Return how many samples were decided, how many of them wrongly, and how many there are."""
+    return int((accept | reject).sum()), int((accept & ~accepted).sum() + (reject & accepted).sum()), len(accepted)
+
+
+def shares(counts: np.ndarray) -> tuple[str, str]:
+    """Return the share decided, and the share of these that is wrong with its standard error over draws."""
+    decided, wrong, total = counts.T
+    if not decided.sum():
+        return "0%", "none decided"
+    share = wrong.sum() / decided.sum()
+    error = np.sqrt(((wrong - share * decided) ** 2).sum()) / decided.sum()
+    return f"{decided.sum() / total.sum():.1%}", f"{share:.3f} ± {error:.3f}"
 
 
 def main() -> None:

@@ -376,9 +376,10 @@ class Part:
     encoder : str
         Name of the encoder.
     modality : str
-        ``"image"``: sample against reference images; ``"text"``: sample against the criterion's texts.
+        ``"image"``: sample against reference images; ``"patches"``: its patches against those of accepted images;
+        ``"text"``: sample against the criterion's texts.
     net : float
-        Net similarity of the sample: positive where it is more like what is accepted.
+        Net similarity of the sample: higher where it is more like what is accepted.
     z : float, optional
         ``net`` in units of its spread over the references, counted from midway between the classes; None without
         references of both kinds. Not a probability.
@@ -387,7 +388,7 @@ class Part:
     """
 
     encoder: str
-    modality: Literal["image", "text"]
+    modality: Literal["image", "patches", "text"]
     net: float
     z: float | None
     weight: float
@@ -435,6 +436,9 @@ class Verdict:
         Conformal p-values of "the sample is acceptable" and of "it is to be rejected", in (0, 1].
     p_familiar : float, optional
         Conformal p-value of "the sample is of the kind of the references", in (0, 1].
+    rejected_share : float, optional
+        Share of samples with this score that are to be rejected, were both kinds equally frequent, as far as the
+        references tell, in [0, 1].
     missing : (int, int)
         How many more references to accept, and to reject, a decision at this level needs.
     parts : tuple of Part
@@ -458,6 +462,7 @@ class Verdict:
     p_accept: float | None
     p_reject: float | None
     p_familiar: float | None
+    rejected_share: float | None
     missing: tuple[int, int]
     counts: tuple[int, int]
     parts: tuple[Part, ...]

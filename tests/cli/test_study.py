@@ -8,7 +8,7 @@ from PIL import Image
 
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder
-from micrographia.qualify import qualify as module
+from micrographia.qualify import prepare as module
 
 CRITERIA = """
 criteria:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrographia.qualify import calibrated as module
-from micrographia.qualify.calibrated import PValues, calibrate, p_values, p_values_of_references
+from micrographia.qualify.calibrated import PValues, calibrate, p_values
 from micrographia.qualify.conformal import p_value
 from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.scoring import freeze
@@ -143,15 +143,6 @@ def test_images_of_a_specimen_are_scored_by_a_fit_without_that_specimen():
     single = calibrate(known_of(known.images[0], known.accepted))
     assert not np.allclose(grouped.accepted_scores, single.accepted_scores)
     assert (grouped.strangeness >= single.strangeness - 1e-12).all()  # siblings are not looked at
-
-
-def test_p_values_of_references_are_those_of_the_other_side():
-    known, _ = problem(5)
-    ready = calibrate(known)
-    of_accepted, of_rejected = p_values_of_references(ready)
-    on, off = ready.accepted_scores, ready.rejected_scores
-    np.testing.assert_allclose(of_accepted, [(1 + sum(off >= s)) / 9 for s in on])
-    np.testing.assert_allclose(of_rejected, [(1 + sum(on <= s)) / 12 for s in off])
 
 
 @pytest.fixture

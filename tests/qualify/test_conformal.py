@@ -1,4 +1,4 @@
-"""Conformal p-values against another implementation, and the levels of decisions against a search."""
+"""Conformal p-values against another implementation."""
 
 import math
 
@@ -7,10 +7,9 @@ import pytest
 from crepes.base import ConformalClassifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
 
 from micrographia.errors import InputError
-from micrographia.qualify.conformal import decision_level, p_value, references_needed
+from micrographia.qualify.conformal import p_value, references_needed
 
 SCORES = st.lists(st.integers(-50, 50).map(float), min_size=0, max_size=30)
 
@@ -87,61 +86,3 @@ def test_references_needed_at_usual_levels():
 def test_a_level_that_is_none_is_refused(alpha):
     with pytest.raises(InputError, match=r"above 0 and up to 0\.5"):
         references_needed(alpha)
-
-
-def searched_level(p_of_side, other, alpha):
-    """Try every level; find the share of decisions by bisection of the binomial distribution."""
-    best = 0.0
-    for k in range(1, math.floor(alpha * (other + 1) + 1e-9) + 1):
-        level = k / (other + 1)
-        decided = sum(p <= level + 1e-12 for p in p_of_side)
-        if not decided:
-            continue
-        low, high = 0.0, 1.0
-        for _ in range(30):  # so rare that as many decisions, or more, had a chance of 1 - 60 %
-            share = (low + high) / 2
-            if binom.sf(decided - 1, len(p_of_side), share) < 0.4:
-                low = share
-            else:
-                high = share
-        if level <= alpha * (level + low):
-            best = max(best, level)
-    return best
-
-
-@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.2, 0.3])
-def test_the_level_of_decisions_is_that_of_a_search(alpha):
-    rng = np.random.default_rng(2)
-    found = []
-    for _ in range(8):
-        n, other = rng.integers(3, 60, 2)
-        ease = rng.uniform(0.2, 3)
-        p = np.ceil(rng.random(n) ** ease * (other + 1)) / (other + 1)
-        p[rng.random(n) < rng.random()] = 1 / (other + 1)
-        level = decision_level(p, other=int(other), alpha=alpha)
-        assert level == pytest.approx(searched_level(p, int(other), alpha), abs=1e-12)
-        found.append(level)
-    assert 0 < max(found) <= alpha
-
-
-def test_the_level_leaves_at_most_alpha_of_the_decisions_wrong():
-    # 30 of 100 decided at 0.05: at least 0.28 of all as sure as 60 %; 0.05 / 0.33 = 15 % wrong. At 0.01: 3.4 %.
-    p = np.array([0.01] * 30 + [1.0] * 70)
-    assert decision_level(p, other=99, alpha=0.05) == 0.01
-    # 3 of 100 are too few at any level: 0.01 / 0.032 = 24 %.
-    assert decision_level(np.array([0.01] * 3 + [1.0] * 97), other=99, alpha=0.05) == 0
-
-
-def test_without_decisions_among_the_references_there_is_no_level():
-    assert decision_level(np.ones(19), other=19, alpha=0.05) == 0
-    assert decision_level(np.empty(0), other=19, alpha=0.05) == 0
-    assert decision_level(np.full(19, 1 / 19), other=18, alpha=0.05) == 0  # p cannot be 0.05
-
-
-@given(st.lists(st.integers(1, 40).map(lambda k: k / 40), min_size=1, max_size=25), st.floats(0.02, 0.5))
-@settings(max_examples=50)
-def test_the_level_is_a_p_value_at_most_alpha_and_grows_with_sides_apart(p, alpha):
-    level = decision_level(np.array(p), other=39, alpha=alpha)
-    assert 0 <= level <= alpha + 1e-9
-    assert level * 40 == pytest.approx(round(level * 40))
-    assert decision_level(np.array(p) / 2, other=39, alpha=alpha) >= level

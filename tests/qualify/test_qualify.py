@@ -11,9 +11,13 @@ from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder
 from micrographia.errors import InputError
 from micrographia.qualify import library as lib
-from micrographia.qualify import qualify as module
+from micrographia.qualify import prepare as module
 from micrographia.qualify.criteria import Criterion
-from micrographia.qualify.qualify import QualifySettings, disposition, prepare, qualify
+from micrographia.qualify.evidence import Seen
+from micrographia.qualify.prepare import prepare
+from micrographia.qualify.qualify import disposition, qualify
+from micrographia.qualify.reference_images import reference_frame
+from micrographia.qualify.settings import QualifySettings
 from micrographia.read import read
 
 PER_SIDE = 20
@@ -224,12 +228,12 @@ def test_texts_count_by_an_encoder_that_reads(place, library):
     found = qualify(read(place / "bright.png"), prepared)
     assert found.encoders == {"eye": "0123", "reader": "0123"}
     bright, few = found.verdicts
-    assert [(p.encoder, p.modality) for p in bright.parts] == [("eye", "image"), ("reader", "text")]
-    assert [(p.encoder, p.modality) for p in few.parts] == [("eye", "image")]  # it has no texts
+    assert [(p.encoder, p.modality) for p in bright.parts] == [("eye", "image"), ("eye", "patches"), ("reader", "text")]
+    assert [(p.encoder, p.modality) for p in few.parts] == [("eye", "image"), ("eye", "patches")]  # it has no texts
     sample = blocks(read(place / "bright.png").frames[0])
     on, white, off = Eye("reader", shared=True).embed_texts(["bright", "white", "dark"])
     expected = (cosine(sample, on) + cosine(sample, white)) / 2 - cosine(sample, off)
-    assert bright.parts[1].net == pytest.approx(expected, abs=1e-6)
+    assert bright.parts[2].net == pytest.approx(expected, abs=1e-6)
     assert bright.score == pytest.approx(sum(p.weight * p.z for p in bright.parts))
     assert bright.verdict == "accept"
     # A reference has the net similarity that it would have as a sample.
@@ -242,7 +246,11 @@ def test_texts_count_by_an_encoder_that_reads(place, library):
 def test_an_encoder_of_images_that_reads_needs_no_other_and_none_reads_where_there_are_no_texts(library):
     both = prepare(library, settings=settings("bright", encoders=("reader",), texts="dull"), actor="Ann")
     assert [e.name for e in both.encoders] == ["reader"]
-    assert [(v.encoder, v.modality) for v in both.ready[0].views] == [("reader", "image"), ("reader", "text")]
+    assert [(v.encoder, v.modality) for v in both.ready[0].views] == [
+        ("reader", "image"),
+        ("reader", "patches"),
+        ("reader", "text"),
+    ]
     without = prepare(library, settings=settings("few", texts="reader"), actor="Ann")
     assert [e.name for e in without.encoders] == ["eye"]
 
@@ -272,7 +280,7 @@ def test_vectors_are_stored_and_used_again(tmp_path, encoders, monkeypatch):
     assert encoders["eye"].seen == 4
     np.testing.assert_array_equal(again.ready[0].known.images[0], first.ready[0].known.images[0])
     keys = [(r.image_sha256, r.region) for r in lib.references(made, "few")]
-    assert lib.load_patches(made, keys, encoder=encoders["eye"])[keys[0]].vectors.shape == (1, 1, 17)
+    assert lib.load_patches(made, keys, encoder=encoders["eye"])[keys[0]].vectors.shape == (8, 8, 17)
     assert lib.verify_library(made).findings == ()
 
 
@@ -294,7 +302,7 @@ def test_of_a_reference_with_a_mask_the_box_around_its_region_counts(tmp_path, e
     )
     lib.add_references(made, "few", "reject", [other], actor="Ann")
     box = read(image).frames[0][2:7, 3:12]
-    np.testing.assert_array_equal(module.reference_frame(made, marked[0]), box)
+    np.testing.assert_array_equal(reference_frame(made, marked[0]), box)
     known = prepare(made, settings=settings(), actor="Ann").ready[0].known
     np.testing.assert_allclose(known.images[0][0], blocks(box), rtol=1e-6)
     np.testing.assert_allclose(known.images[0][1], blocks(read(other).frames[0]), rtol=1e-6)
@@ -345,8 +353,10 @@ def test_the_map_shows_where_a_sample_is_like_what_is_rejected(library):
     assert (bright.where.score[:, :3] > 0).all()
     assert (bright.where.score[:, 4:] < 0).all()
     assert one.where is None
-    tile = prepared.ready[0].calibrated.frozen.score(
-        module.Seen(images=(blocks(frame[32:96, 64:128].astype(np.float32))[None],), nets=())
+    tile = (
+        prepared.ready[0]
+        .calibrated.frozen.without_patches()
+        .score(Seen(images=(blocks(frame[32:96, 64:128].astype(np.float32))[None],), nets=()))
     )
     assert bright.where.score[1, 2] == pytest.approx(tile[0], rel=1e-4)
 

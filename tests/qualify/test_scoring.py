@@ -1,10 +1,13 @@
 """The score: its parts, z-normalised and weighed, against each of them written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.scoring import freeze, score_together, weighed
+from micrographia.qualify.similarity.patches import left_out_patches, net_to_bank, patch_bank
 from micrographia.qualify.similarity.shrunken import fit_direction, left_out, together
 
 
@@ -34,13 +37,39 @@ def z_of(net, accepted):
     return (net - middle) / np.sqrt((within + 4 * about) / (len(net) + 2))
 
 
-def test_with_few_references_the_score_is_the_mean_z_of_the_parts():
+def weights_of(z, accepted):
+    apart = np.maximum(z[accepted].mean(axis=0) - z[~accepted].mean(axis=0), 0)
+    share = apart**2 + 4 / min(accepted.sum(), (~accepted).sum())
+    return share / share.sum()
+
+
+def test_the_score_is_the_weighted_z_of_the_parts_each_left_out():
     known = known_of(0, 8, 6)
     parts = [*(left_out(together(v), known.accepted, np.arange(14)) for v in known.images), known.nets[0]]
     found = scored(known)
     np.testing.assert_allclose(found.nets, np.stack(parts, axis=1), atol=1e-12)
-    expected = np.mean([z_of(part, known.accepted) for part in parts], axis=0)
-    np.testing.assert_allclose(found.score, expected, atol=1e-12)
+    z = np.stack([z_of(part, known.accepted) for part in parts], axis=1)
+    np.testing.assert_allclose(found.score, z @ weights_of(z, known.accepted), atol=1e-12)
+
+
+def test_patches_are_a_part_between_images_and_texts_and_tiles_are_scored_without_them():
+    known = known_of(9, 6, 5)
+    patches = np.random.default_rng(1).normal(size=(11, 20, 4)).astype(np.float32)
+    bank = patch_bank(patches)
+    with_patches = replace(known, banks=(bank,))
+    found, without = scored(with_patches), scored(known)
+    own = left_out_patches(bank, known.accepted, known.specimens)
+    np.testing.assert_allclose(found.nets, np.insert(without.nets, 2, own, axis=1), atol=1e-12)
+    frozen = freeze(with_patches)
+    rng = np.random.default_rng(2)
+    images, net = tuple(rng.normal(size=(3, d)) for d in (3, 5)), rng.normal(size=3)
+    samples = rng.normal(size=(3, 20, 4)).astype(np.float32)
+    seen = Seen(images=images, nets=(net,), patches=(samples,))
+    np.testing.assert_allclose(frozen.nets(seen)[:, 2], net_to_bank(bank, known.accepted, samples), rtol=1e-6)
+    tiles = frozen.without_patches()
+    kept = [0, 1, 3]
+    expected = frozen.z(frozen.nets(seen))[:, kept] @ (found.weights[kept] / found.weights[kept].sum())
+    np.testing.assert_allclose(tiles.score(Seen(images=images, nets=(net,))), expected, rtol=1e-9)
 
 
 def test_with_many_references_the_better_part_weighs_more():
@@ -81,7 +110,7 @@ def test_what_is_frozen_scores_samples_by_the_statistics_of_the_references():
     nets = np.stack([*nets, seen.nets[0]], axis=1)
     np.testing.assert_allclose(frozen.nets(seen), nets, atol=1e-12)
     z = (nets - [s.middle for s in frozen.scored.spreads]) / [s.sd for s in frozen.scored.spreads]
-    np.testing.assert_allclose(frozen.score(seen), z.mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(frozen.score(seen), z @ frozen.scored.weights, atol=1e-12)
 
 
 def test_a_sample_scores_the_same_whatever_others_are_scored_with_it():

@@ -15,31 +15,31 @@ VIEWS = (View(encoder="eye", modality="image"),)
 
 
 @pytest.mark.parametrize(
-    ("p", "missing", "levels", "expected"),
+    ("p", "rejected", "missing", "expected"),
     [
         # accept, reject, familiar
-        ((0.60, 0.04, 0.5), (0, 0), (0.05, 0.05), ("accept", "decided")),
-        ((0.60, 0.05, 0.5), (0, 0), (0.05, 0.05), ("accept", "decided")),
-        ((0.04, 0.60, 0.5), (0, 0), (0.05, 0.05), ("reject", "decided")),
-        ((0.05, 0.60, 0.5), (0, 0), (0.05, 0.05), ("reject", "decided")),
-        ((0.60, 0.60, 0.5), (0, 0), (0.05, 0.05), ("abstain", "ambiguous")),
-        ((0.60, 0.06, 0.5), (0, 0), (0.05, 0.05), ("abstain", "ambiguous")),
-        ((0.04, 0.04, 0.5), (0, 0), (0.05, 0.05), ("abstain", "novel")),
-        ((0.60, 0.04, 0.05), (0, 0), (0.05, 0.05), ("abstain", "novel")),
-        ((0.60, 0.60, 0.01), (0, 0), (0.05, 0.05), ("abstain", "novel")),
-        # the references show that decisions would be wrong too often: below alpha, and not below the level
-        ((0.60, 0.04, 0.5), (0, 0), (0.02, 0.05), ("abstain", "ambiguous")),
-        ((0.60, 0.01, 0.5), (0, 0), (0.0, 0.0), ("abstain", "ambiguous")),
-        ((0.04, 0.60, 0.5), (0, 0), (0.05, 0.0), ("abstain", "ambiguous")),
-        ((0.04, 0.60, 0.5), (0, 0), (0.0, 0.05), ("reject", "decided")),
-        # whatever the p-values
-        ((0.60, 0.04, 0.5), (1, 0), (0.05, 0.05), ("abstain", "insufficient references")),
-        ((0.60, 0.04, 0.01), (0, 1), (0.05, 0.05), ("abstain", "insufficient references")),
+        ((0.60, 0.04, 0.5), 0.02, (0, 0), ("accept", "decided")),
+        ((0.60, 0.05, 0.5), 0.05, (0, 0), ("accept", "decided")),
+        ((0.04, 0.60, 0.5), 0.98, (0, 0), ("reject", "decided")),
+        ((0.05, 0.60, 0.5), 0.95, (0, 0), ("reject", "decided")),
+        ((0.60, 0.60, 0.5), 0.02, (0, 0), ("abstain", "ambiguous")),
+        ((0.60, 0.06, 0.5), 0.02, (0, 0), ("abstain", "ambiguous")),
+        ((0.04, 0.04, 0.5), 0.02, (0, 0), ("abstain", "novel")),
+        ((0.60, 0.04, 0.05), 0.02, (0, 0), ("abstain", "novel")),
+        ((0.60, 0.60, 0.01), 0.02, (0, 0), ("abstain", "novel")),
+        # p is small enough, but of samples with this score too many are of the other side
+        ((0.60, 0.04, 0.5), 0.06, (0, 0), ("abstain", "ambiguous")),
+        ((0.60, 0.01, 0.5), 0.98, (0, 0), ("abstain", "ambiguous")),
+        ((0.04, 0.60, 0.5), 0.94, (0, 0), ("abstain", "ambiguous")),
+        # whatever the numbers
+        ((0.60, 0.04, 0.5), 0.02, (1, 0), ("abstain", "insufficient references")),
+        ((0.60, 0.04, 0.01), 0.02, (0, 1), ("abstain", "insufficient references")),
+        ((0.60, 0.04, 0.5), None, (0, 0), ("abstain", "insufficient references")),
     ],
 )
-def test_the_verdict_that_p_values_lead_to(p, missing, levels, expected):
+def test_the_verdict_that_p_values_lead_to(p, rejected, missing, expected):
     values = PValues(accept=p[0], reject=p[1], familiar=p[2])
-    assert judged(values, missing=missing, levels=levels, alpha=0.05) == expected
+    assert judged(values, rejected=rejected, missing=missing, alpha=0.05) == expected
 
 
 def test_trading_the_sides_trades_accept_and_reject():
@@ -47,11 +47,12 @@ def test_trading_the_sides_trades_accept_and_reject():
     trade = {"accept": "reject", "reject": "accept", "abstain": "abstain"}
     for a in grid:
         for r in grid:
-            there, why = judged(
-                PValues(accept=a, reject=r, familiar=0.3), missing=(0, 0), levels=(0.05, 0.02), alpha=0.05
-            )
-            back = judged(PValues(accept=r, reject=a, familiar=0.3), missing=(0, 0), levels=(0.02, 0.05), alpha=0.05)
-            assert back == (trade[there], why)
+            for share in (0.03, 0.5, 0.99):
+                there, why = judged(
+                    PValues(accept=a, reject=r, familiar=0.3), rejected=share, missing=(0, 0), alpha=0.05
+                )
+                back = judged(PValues(accept=r, reject=a, familiar=0.3), rejected=1 - share, missing=(0, 0), alpha=0.05)
+                assert back == (trade[there], why)
 
 
 def references(positive, negative, *, apart=6.0, seed=0, dimension=6, specimens=None):
@@ -82,7 +83,6 @@ def sample_at(first, dimension=6):
 def test_with_nineteen_references_of_either_side_that_are_apart_it_decides():
     ready = ready_of(references(19, 19))
     assert ready.missing == (0, 0)
-    assert ready.levels == (0.05, 0.05)
     good, bad = decide(sample_at(3.0), ready), decide(sample_at(-3.0), ready)
     assert (good.verdict, good.reason, good.p_reject) == ("accept", "decided", 1 / 20)
     assert (bad.verdict, bad.reason, bad.p_accept) == ("reject", "decided", 1 / 20)
@@ -92,8 +92,15 @@ def test_with_nineteen_references_of_either_side_that_are_apart_it_decides():
     assert (part.encoder, part.modality, part.weight) == ("eye", "image", 1.0)
     assert good.score == pytest.approx(part.z)
     assert part.net > 0
-    assert good.explanation == "Of what was rejected, at most 5% is as acceptable as this (p = 0.050)."
-    assert bad.explanation == "Of what was accepted, at most 5% is as little acceptable as this (p = 0.050)."
+    assert good.rejected_share < 0.01 < 0.99 < bad.rejected_share
+    assert good.explanation == (
+        "Of what was rejected, at most 5% is as acceptable as this (p = 0.050); of samples with this score less than "
+        "1 % would be rejected."
+    )
+    assert bad.explanation == (
+        "Of what was accepted, at most 5% is as little acceptable as this (p = 0.050); of samples with this score less "
+        "than 1 % would be accepted."
+    )
     assert {n.polarity for n in good.references[:3]} == {"accept"}
 
 
@@ -142,7 +149,6 @@ def test_a_sample_between_sides_that_are_apart_is_novel_or_ambiguous_and_never_d
 
 def test_classes_that_overlap_are_ambiguous():
     ready = ready_of(references(30, 30, apart=0.0))
-    assert ready.levels == (0.0, 0.0)
     rng = np.random.default_rng(1)
     found = [decide(Seen(images=(rng.normal(size=(1, 6)),), nets=()), ready) for _ in range(20)]
     assert {f.verdict for f in found} == {"abstain"}
@@ -158,7 +164,8 @@ def test_a_decision_that_would_be_wrong_too_often_says_so():
     told = [f for f in close if f.reason == "ambiguous" and min(f.p_accept, f.p_reject) <= 0.05]
     assert told
     for f in told:
-        assert "decisions this close would be wrong more often than in 5% of cases" in f.explanation
+        assert "where at most 5% of decisions may be wrong" in f.explanation
+        assert 0.05 < f.rejected_share < 0.95
 
 
 def test_of_decisions_on_new_samples_few_are_wrong():

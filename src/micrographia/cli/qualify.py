@@ -17,7 +17,7 @@ from micrographia.errors import IntegrityError, LibraryError, MicrographiaError
 
 if TYPE_CHECKING:
     from micrographia.qualify.library import Library
-    from micrographia.qualify.qualify import Prepared
+    from micrographia.qualify.prepare import Prepared
     from micrographia.report.qualification import Qualified
 
 
@@ -46,7 +46,8 @@ def qualify(
     no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Accept, reject or abstain, criterion by criterion, with the references that it rests on."""
-    from micrographia.qualify.qualify import QualifySettings, prepare
+    from micrographia.qualify.prepare import prepare
+    from micrographia.qualify.settings import QualifySettings
     from micrographia.report.qualification import headline, write_qualification
 
     require_folder(out)

@@ -72,7 +72,8 @@ def study(
         "library": {"path": str(opened.folder), "id": opened.id, "version": library_version(opened)},
     }
     if ablate or texts:
-        from micrographia.qualify.qualify import QualifySettings, prepare
+        from micrographia.qualify.prepare import prepare
+        from micrographia.qualify.settings import QualifySettings
 
         names = tuple(dict.fromkeys(encoder)) if encoder else (DEFAULT_SEES,)
         settings = QualifySettings(alpha=alpha, encoders=names, where=False)

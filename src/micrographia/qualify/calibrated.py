@@ -12,6 +12,7 @@ from jaxtyping import Float
 from micrographia.qualify.conformal import p_value
 from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.scoring import Frozen, freeze, score_together
+from micrographia.qualify.similarity.patches import joined
 from micrographia.qualify.similarity.shrunken import together
 
 MOST_TOGETHER: Final = 400
@@ -131,6 +132,7 @@ def p_values(sample: Seen, calibrated: Calibrated) -> PValues:
         specimens=np.append(known.specimens, known.specimens.max() + 1),
         images=tuple(np.vstack([v, s]) for v, s in zip(known.images, sample.images, strict=True)),
         nets=tuple(np.append(n, s) for n, s in zip(known.nets, sample.nets, strict=True)),
+        banks=tuple(joined(bank, s[0]) for bank, s in zip(known.banks, sample.patches, strict=True)),
     )
     side_by_side = tuple(together(v) for v in company.images)
     p = {}
@@ -140,14 +142,6 @@ def p_values(sample: Seen, calibrated: Calibrated) -> PValues:
         p[side] = p_value(float(unlike[-1]), unlike[:-1][known.accepted == side])
     strange_to = _strangeness([t.cosine for t in side_by_side], company.specimens)
     return PValues(accept=p[True], reject=p[False], familiar=p_value(float(strange_to[-1]), strange_to[:-1]))
-
-
-def p_values_of_references(calibrated: Calibrated) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " m"]]:
-    """Return p_reject of the accepted and p_accept of the rejected references that calibrate."""
-    on, off = calibrated.accepted_scores, calibrated.rejected_scores
-    of_accepted = np.array([p_value(float(s), off) for s in on])
-    of_rejected = np.array([p_value(-float(s), -on) for s in off])
-    return of_accepted, of_rejected
 
 
 def _strangeness(cosines: list[Float[np.ndarray, "image image"]], specimens: np.ndarray) -> Float[np.ndarray, " image"]:

@@ -12,11 +12,9 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import beta
 
 from micrographia.errors import InputError
 
-_SURE: Final = 0.6
 _ROUNDING: Final = 1e-6
 """Scores are about 1, and cosines among them are of single precision: what differs by less is a tie."""
 
@@ -65,36 +63,3 @@ def references_needed(alpha: float) -> int:
         )
     # Rounding must not turn 1 / 0.05 into 20.000000000000004.
     return math.ceil(1 / alpha - 1e-9) - 1
-
-
-def decision_level(p_of_side: Float[np.ndarray, " reference"], *, other: int, alpha: float) -> float:
-    """Return how small the p-value of the other side must be for a decision, or 0 where none can be made.
-
-    To decide at p <= a errs in a share a of the samples of the other side and decides a share d of the samples of this
-    one, so of the decisions a / (a + d) are wrong where both sides are equally frequent. The level is the largest
-    a <= alpha at which that is at most alpha. d is counted among the references, each left out of the fit, and taken
-    lower than counted: where a value above it is as sure as 60 % (Clopper and Pearson, 10.1093/biomet/26.4.404).
-
-    Parameters
-    ----------
-    p_of_side : float array (reference,)
-        p-value of the other side for each reference of this one.
-    other : int
-        References of the other side.
-    alpha : float
-        Share of decisions that may be wrong.
-
-    Examples
-    --------
-    >>> apart, mixed = np.full(19, 0.05), np.linspace(0.05, 1, 19)
-    >>> decision_level(apart, other=19, alpha=0.05), decision_level(mixed, other=19, alpha=0.05)
-    (0.05, 0.0)
-    """
-    count = len(p_of_side)
-    for k in range(math.floor(alpha * (other + 1) + 1e-9), 0, -1):
-        level = k / (other + 1)
-        decided = np.count_nonzero(p_of_side <= level + 1e-12)
-        share = float(beta.ppf(1 - _SURE, decided, count - decided + 1)) if decided else 0.0
-        if share > 0 and level / (level + share) <= alpha:
-            return level
-    return 0.0

@@ -7,9 +7,12 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
+from micrographia.qualify.similarity.patches import PatchBank
 from micrographia.qualify.similarity.shrunken import Neighbours, neighbours_of
+
+Modality = Literal["image", "patches", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +24,12 @@ class View:
     encoder : str
         Name of the encoder.
     modality : str
-        ``"image"``: against reference images. ``"text"``: against the criterion's texts.
+        ``"image"``: against reference images. ``"patches"``: their patches against those of accepted ones. ``"text"``:
+        against the criterion's texts.
     """
 
     encoder: str
-    modality: Literal["image", "text"]
+    modality: Modality
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,6 +46,8 @@ class Known:
         References of one specimen have one number; every reference its own where specimens are not known.
     images : tuple of float array (reference, dimension)
         Embeddings, one array for each view by images.
+    banks : tuple of PatchBank
+        Patches, one bank for each view by patches.
     nets : tuple of float array (reference,)
         Net similarities to the criterion's texts, one array for each view by texts.
     """
@@ -51,6 +57,7 @@ class Known:
     specimens: Int[np.ndarray, " reference"]
     images: tuple[Float[np.ndarray, "reference _dimension"], ...]
     nets: tuple[Float[np.ndarray, " reference"], ...]
+    banks: tuple[PatchBank, ...] = ()
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -71,6 +78,7 @@ class Known:
             specimens=self.specimens[rows],
             images=tuple(vectors[rows] for vectors in self.images),
             nets=tuple(net[rows] for net in self.nets),
+            banks=tuple(bank.only(rows) for bank in self.banks),
         )
 
 
@@ -82,9 +90,12 @@ class Seen:
     ----------
     images : tuple of float array (sample, dimension)
         Embeddings, one array for each view by images.
+    patches : tuple of float32 array (sample, patch, dimension)
+        Patches as `pooled_patches` gives them, one array for each view by patches; none for tiles of a sample.
     nets : tuple of float array (sample,)
         Net similarities to the criterion's texts, one array for each view by texts.
     """
 
     images: tuple[Float[np.ndarray, "sample _dimension"], ...]
     nets: tuple[Float[np.ndarray, " sample"], ...]
+    patches: tuple[Float32[np.ndarray, "sample patch _dimension"], ...] = ()

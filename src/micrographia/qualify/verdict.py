@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from micrographia.findings import Decision, Nearest, Part, Reason, Verdict, WhereEvidence
-from micrographia.qualify.calibrated import Calibrated, PValues, p_values, p_values_of_references
-from micrographia.qualify.conformal import decision_level, references_needed
+from micrographia.qualify.calibrated import Calibrated, PValues, p_values
+from micrographia.qualify.conformal import references_needed
 from micrographia.qualify.criteria import Criterion
+from micrographia.qualify.doubt import rejected_share
 from micrographia.qualify.evidence import Known, Seen, View
 from micrographia.qualify.similarity.retrieval import nearest_references
 
@@ -23,13 +24,11 @@ class Ready:
     criterion : Criterion
         In the expert's words.
     views : tuple of View
-        The parts of its score: by images, then by texts.
+        The parts of its score: by images, by patches, by texts.
     known : Known
         Its references.
     calibrated : Calibrated, optional
         The score; None where references of one side are missing.
-    levels : (float, float)
-        How small the p-value of the other side must be to accept, and to reject; 0 where no decision can be made.
     alpha : float
         Share of decisions that may be wrong.
     remarks : tuple of str
@@ -40,7 +39,6 @@ class Ready:
     views: tuple[View, ...]
     known: Known
     calibrated: Calibrated | None
-    levels: tuple[float, float]
     alpha: float
     remarks: tuple[str, ...] = ()
 
@@ -57,9 +55,10 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
     """Return the verdict on one criterion.
 
     Accept where the sample is too unlike what was rejected to be one of it, and not too unlike what was accepted;
-    reject likewise. Otherwise abstain: *novel* where it is unlike both, or unlike all references; *ambiguous* where it
-    could be either, or where the references show that such decisions would be wrong more often than alpha;
-    *insufficient references* where no p-value can be small enough.
+    reject likewise. Of such decisions more than alpha may be wrong where few samples are decided, so the share of
+    samples with this score that are of the other side must be at most alpha too. Otherwise abstain: *novel* where it is
+    unlike both, or unlike all references; *ambiguous* where it could be either; *insufficient references* where no
+    p-value can be small enough.
 
     Parameters
     ----------
@@ -71,8 +70,9 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
         Map of the evidence.
     """
     if ready.calibrated is None:
-        return _verdict(ready, None, (), (), "abstain", "insufficient references", where)
-    frozen = ready.calibrated.frozen
+        return _verdict(ready, None, None, (), (), "abstain", "insufficient references", where)
+    calibrated = ready.calibrated
+    frozen = calibrated.frozen
     nets = frozen.nets(sample)
     z = frozen.z(nets)[0]
     parts = tuple(
@@ -81,42 +81,42 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
     )
     names = tuple(v.encoder for v in ready.views if v.modality == "image")
     nearest = nearest_references(sample, ready.known, names)
-    p = p_values(sample, ready.calibrated)
-    verdict, reason = judged(p, missing=ready.missing, levels=ready.levels, alpha=ready.alpha)
-    return _verdict(ready, p, parts, nearest, verdict, reason, where)
+    p = p_values(sample, calibrated)
+    score = float(z @ frozen.scored.weights)
+    rejected = None
+    if len(calibrated.known.ids) > 2:
+        rejected = rejected_share(score, calibrated.accepted_scores, calibrated.rejected_scores)
+    verdict, reason = judged(p, rejected=rejected, missing=ready.missing, alpha=ready.alpha)
+    return _verdict(ready, p, rejected, parts, nearest, verdict, reason, where)
 
 
-def judged(
-    p: PValues, *, missing: tuple[int, int], levels: tuple[float, float], alpha: float
-) -> tuple[Decision, Reason]:
-    """Return the verdict that p-values lead to, and the reason.
+def judged(p: PValues, *, rejected: float | None, missing: tuple[int, int], alpha: float) -> tuple[Decision, Reason]:
+    """Return the verdict that p-values and the share of rejected among samples of this score lead to, and the reason.
 
     Parameters
     ----------
     p : PValues
         Of the sample.
+    rejected : float, optional
+        See `rejected_share`; None where the references are too few to tell.
     missing : (int, int)
         References to accept and to reject that are missing.
-    levels : (float, float)
-        See `Ready`.
     alpha : float
         Share of decisions that may be wrong.
 
     Examples
     --------
-    >>> judged(PValues(accept=0.6, reject=0.04, familiar=0.5), missing=(0, 0), levels=(0.05, 0.05), alpha=0.05)
-    ('accept', 'decided')
-    >>> judged(PValues(accept=0.6, reject=0.2, familiar=0.5), missing=(0, 0), levels=(0.05, 0.05), alpha=0.05)
-    ('abstain', 'ambiguous')
+    >>> p = PValues(accept=0.6, reject=0.04, familiar=0.5)
+    >>> judged(p, rejected=0.02, missing=(0, 0), alpha=0.05), judged(p, rejected=0.08, missing=(0, 0), alpha=0.05)
+    (('accept', 'decided'), ('abstain', 'ambiguous'))
     """
-    if any(missing):
+    if any(missing) or rejected is None:
         return "abstain", "insufficient references"
     if p.familiar <= alpha or (p.accept <= alpha and p.reject <= alpha):
         return "abstain", "novel"
-    to_accept, to_reject = levels
-    if p.reject <= to_accept < p.accept:
+    if p.reject <= alpha and rejected <= alpha:
         return "accept", "decided"
-    if p.accept <= to_reject < p.reject:
+    if p.accept <= alpha and rejected >= 1 - alpha:
         return "reject", "decided"
     return "abstain", "ambiguous"
 
@@ -124,15 +124,9 @@ def judged(
 def make_ready(
     criterion: Criterion, views: tuple[View, ...], known: Known, *, calibrated: Calibrated | None, alpha: float
 ) -> Ready:
-    """Return a criterion ready for samples: with the levels of its decisions, and what a reader must know."""
-    levels = (0.0, 0.0)
+    """Return a criterion ready for samples, with what a reader must know."""
     remarks = []
     if calibrated is not None:
-        of_accepted, of_rejected = p_values_of_references(calibrated)
-        levels = (
-            decision_level(of_accepted, other=len(of_rejected), alpha=alpha),
-            decision_level(of_rejected, other=len(of_accepted), alpha=alpha),
-        )
         apart = len(np.unique(known.specimens))
         if apart < len(known.ids):
             remarks.append(
@@ -144,7 +138,6 @@ def make_ready(
         views=views,
         known=known,
         calibrated=calibrated,
-        levels=levels,
         alpha=alpha,
         remarks=tuple(remarks),
     )
@@ -153,6 +146,7 @@ def make_ready(
 def _verdict(
     ready: Ready,
     p: PValues | None,
+    rejected: float | None,
     parts: tuple[Part, ...],
     nearest: tuple[Nearest, ...],
     verdict: Decision,
@@ -164,11 +158,12 @@ def _verdict(
         title=ready.criterion.title,
         verdict=verdict,
         reason=reason,
-        explanation=_explanation(ready, p, verdict, reason),
+        explanation=_explanation(ready, p, rejected, verdict, reason),
         score=sum(part.weight * (part.z or 0.0) for part in parts) if parts else None,
         p_accept=p.accept if p else None,
         p_reject=p.reject if p else None,
         p_familiar=p.familiar if p else None,
+        rejected_share=rejected,
         missing=ready.missing,
         counts=ready.known.counts,
         parts=parts,
@@ -178,27 +173,38 @@ def _verdict(
     )
 
 
-def _explanation(ready: Ready, p: PValues | None, verdict: Decision, reason: Reason) -> str:
+def _explanation(ready: Ready, p: PValues | None, rejected: float | None, verdict: Decision, reason: Reason) -> str:
     """Return the verdict in a sentence, with the numbers that it rests on."""
     alpha = ready.alpha
-    if p is None or reason == "insufficient references":
+    if p is None or rejected is None or reason == "insufficient references":
         sides = [f"{n} more to {side}" for n, side in zip(ready.missing, ("accept", "reject"), strict=True) if n]
         return f"Too few references for at most {alpha:.0%} of decisions to be wrong: {' and '.join(sides)} are needed."
     if verdict == "accept":
-        return f"Of what was rejected, {_share(p.reject)} is as acceptable as this (p = {p.reject:.3f})."
+        return (
+            f"Of what was rejected, {_share(p.reject)} is as acceptable as this (p = {p.reject:.3f}); of samples with "
+            f"this score {_percent(rejected)} would be rejected."
+        )
     if verdict == "reject":
-        return f"Of what was accepted, {_share(p.accept)} is as little acceptable as this (p = {p.accept:.3f})."
+        return (
+            f"Of what was accepted, {_share(p.accept)} is as little acceptable as this (p = {p.accept:.3f}); of "
+            f"samples with this score {_percent(1 - rejected)} would be accepted."
+        )
     if reason == "novel":
         if p.familiar <= alpha:
             return f"Unlike all references (p = {p.familiar:.3f}): an expert should see it."
         return f"Unlike what was accepted (p = {p.accept:.3f}) and what was rejected (p = {p.reject:.3f})."
     if min(p.accept, p.reject) <= alpha:
+        side, share = ("rejected", rejected) if p.reject <= p.accept else ("accepted", 1 - rejected)
         return (
-            "The references are not far enough apart: decisions this close would be wrong more often than in "
-            f"{alpha:.0%} of cases."
+            f"The references are not far enough apart: of samples with this score {_percent(share)} would be {side}, "
+            f"where at most {alpha:.0%} of decisions may be wrong."
         )
     return f"It could be either: p = {p.accept:.3f} for accept and p = {p.reject:.3f} for reject, both above {alpha:g}."
 
 
 def _share(p: float) -> str:
     return f"at most {p:.0%}" if p >= 0.01 else "less than 1 %"
+
+
+def _percent(share: float) -> str:
+    return f"about {share:.0%}" if share >= 0.01 else "less than 1 %"

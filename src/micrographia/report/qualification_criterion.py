@@ -15,7 +15,11 @@ from micrographia.report.qualification_result import CriterionResult, PartResult
 from micrographia.report.verdict_marks import verdict_mark
 
 _POLARITY_WORDS: Final = {"accept": "accepted", "reject": "rejected"}
-_MODALITY_WORDS: Final = {"image": "with reference images", "text": "with the criterion’s texts"}
+_MODALITY_WORDS: Final = {
+    "image": "with reference images",
+    "patches": "its patches with those of accepted images",
+    "text": "with the criterion’s texts",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +151,12 @@ def _p_values(result: CriterionResult) -> str:
     counts, missing = result.counts, result.missing
     lacks = [f"{n} {w}" for n, w in ((missing.accept, "accepted"), (missing.reject, "rejected")) if n]
     lacking = f" For a decision at this level {' and '.join(lacks)} more are needed." if lacks else ""
+    told = (
+        ""
+        if result.rejected_share is None
+        else f" Of samples with this score {number(100 * result.rejected_share, 0)} % are to be rejected, were both "
+        "kinds equally frequent."
+    )
     score = "none" if result.score is None else f"{_signed(result.score, 2)}; above 0 is more like accepted"
     meaning = (
         '<p class="note below">A p-value says how often a sample of that kind would fit its references as badly as '
@@ -155,7 +165,7 @@ def _p_values(result: CriterionResult) -> str:
     tested = any(p is not None for p in (result.p_accept, result.p_reject, result.p_familiar))
     return (
         f"{table((('If the sample were …', ''), ('p-value', 'n')), rows)}{meaning if tested else ''}"
-        f'<p class="note below">Score: {score}. Rests on {counts.accept} accepted and {counts.reject} rejected '
+        f'<p class="note below">Score: {score}.{told} Rests on {counts.accept} accepted and {counts.reject} rejected '
         f"references.{lacking}</p>"
     )
 
@@ -176,9 +186,10 @@ def _parts(result: CriterionResult) -> str:
         ("weight", "n"),
     )
     return table(heads, [_part_row(part) for part in result.parts]) + (
-        '<p class="note below">Net similarity is above 0 where the sample is more like what is accepted. z is the '
-        "same, counted from midway between accepted and rejected references, in units of its spread over them. The "
-        "score is the sum of z times weight.</p>"
+        '<p class="note below">Net similarity is higher where the sample is more like what is accepted; of patches, '
+        "less the distance of the tenth that is least like any accepted one. z is the same, counted from midway "
+        "between accepted and rejected references, in units of its spread over them. The score is the sum of z times "
+        "weight.</p>"
     )
 
 

@@ -43,8 +43,8 @@ class PartResult(records.Part):
     """What one encoder, by images or by texts, contributed to a score."""
 
     encoder: str
-    modality: Literal["image", "text"]
-    net: FiniteFloat = Field(description="Net similarity; positive is more like what is accepted")
+    modality: Literal["image", "patches", "text"]
+    net: FiniteFloat = Field(description="Net similarity; higher is more like what is accepted")
     z: FiniteFloat | None = Field(description="Net in units of its spread over the references; not a probability")
     weight: FiniteFloat = Field(description="Share in the score")
 
@@ -81,6 +81,11 @@ class CriterionResult(records.Part):
     p_reject: FiniteFloat | None = Field(description="Conformal p-value of 'it is to be rejected'", gt=0, le=1)
     p_familiar: FiniteFloat | None = Field(
         description="Conformal p-value of 'it is of the kind of the references'", gt=0, le=1
+    )
+    rejected_share: FiniteFloat | None = Field(
+        description="Share of samples with this score that are to be rejected, were both kinds equally frequent",
+        ge=0,
+        le=1,
     )
     reason: Reason
     explanation: str
@@ -219,6 +224,7 @@ def _criterion(verdict: Verdict, references: Mapping[str, Reference]) -> Criteri
         p_accept=verdict.p_accept,
         p_reject=verdict.p_reject,
         p_familiar=verdict.p_familiar,
+        rejected_share=verdict.rejected_share,
         reason=verdict.reason,
         explanation=verdict.explanation,
         missing=CountResult(accept=verdict.missing[0], reject=verdict.missing[1]),

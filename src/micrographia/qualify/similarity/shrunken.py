@@ -81,7 +81,7 @@ class Neighbours:
 
     def cosines(self, vectors: Float[np.ndarray, "sample dimension"]) -> Float[np.ndarray, "sample reference"]:
         """Return the cosine between each sample and each reference."""
-        cosine: Float[np.ndarray, "sample reference"] = _unit(self.standard.of(vectors)) @ self.unit.T
+        cosine: Float[np.ndarray, "sample reference"] = directions(self.standard.of(vectors)) @ self.unit.T
         return cosine
 
 
@@ -97,11 +97,11 @@ def neighbours_of(vectors: Float[np.ndarray, "reference dimension"]) -> Neighbou
     unit = np.empty(vectors.shape, dtype=np.float32)
     # Block by block: ten thousand references in double precision would take half a gigabyte.
     for start in range(0, len(vectors), _BLOCK):
-        unit[start : start + _BLOCK] = _unit(standard.of(vectors[start : start + _BLOCK]))
+        unit[start : start + _BLOCK] = directions(standard.of(vectors[start : start + _BLOCK]))
     return Neighbours(standard=standard, unit=unit)
 
 
-def _unit(vectors: Float[np.ndarray, "vector dimension"]) -> Float32[np.ndarray, "vector dimension"]:
+def directions(vectors: Float[np.ndarray, "vector dimension"]) -> Float32[np.ndarray, "vector dimension"]:
     """Return vectors of length 1; one in the centre has no direction and stays there."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     of_one: Float32[np.ndarray, "vector dimension"] = (vectors / np.maximum(length, 1e-300)).astype(np.float32)

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from micrographia.qualify.calibrated import MOST_TOGETHER, PValues, calibrate
-from micrographia.qualify.conformal import decision_level, p_value
-from micrographia.qualify.qualify import Prepared
+from micrographia.qualify.conformal import p_value
+from micrographia.qualify.doubt import rejected_share
+from micrographia.qualify.prepare import Prepared
 from micrographia.qualify.similarity.net import unit
 from micrographia.qualify.study.auroc import area, difference
 from micrographia.qualify.study.variants import Company, Variant, company_of, nets_of, score_by, variants_of
-from micrographia.qualify.study.vectors import reference_vectors
 from micrographia.qualify.verdict import Ready, judged
 
 MOST_STUDIED: Final = MOST_TOGETHER
@@ -156,10 +156,8 @@ def _of_criterion(ready: Ready, prepared: Prepared) -> Ablation:
         if len(chosen) < len(references):
             remarks.append(f"Of {len(references)} references {len(chosen)} were studied, evenly chosen.")
         used = tuple(references[int(k)] for k in chosen)
-        readers = {e.name: e for e in prepared.encoders}
         positive = tuple(
-            unit(reference_vectors(prepared.library, used, readers[name]))
-            @ unit(sides[0].astype(np.float64)).mean(axis=0)
+            unit(prepared.comparable(used, name)) @ unit(sides[0].astype(np.float64)).mean(axis=0)
             for name, sides in prepared.text_sides[ready.criterion.id].items()
         )
         rows = ablate_company(company_of(known, ready.views, positive), ready)
@@ -200,7 +198,6 @@ def _decisions(
     known = company.known
     accepted = known.accepted
     strangeness = calibrate(known).strangeness
-    levels = [_levels(s, accepted, ready.alpha) for s in scores]
     tally = [[0, 0] for _ in variants]
     for row in range(len(accepted)):
         argued = accepted.copy()
@@ -211,7 +208,9 @@ def _decisions(
         for k, variant in enumerate(variants):
             of_other_side = score_by(variant, nets, argued)
             p = _p_values(row, scores[k], of_other_side, accepted, others, familiar)
-            verdict, _ = judged(p, missing=(0, 0), levels=levels[k], alpha=ready.alpha)
+            own, on, off = scores[k][row], scores[k][others & accepted], scores[k][others & ~accepted]
+            rejected = rejected_share(float(own), on, off)
+            verdict, _ = judged(p, rejected=rejected, missing=(0, 0), alpha=ready.alpha)
             if verdict != "abstain":
                 tally[k][int((verdict == "accept") != accepted[row])] += 1
     return [(right, wrong) for right, wrong in tally]
@@ -234,14 +233,4 @@ def _p_values(
         accept=p_value(-float(to_accept[row]), -to_accept[others & accepted]),
         reject=p_value(float(to_reject[row]), to_reject[others & ~accepted]),
         familiar=familiar,
-    )
-
-
-def _levels(
-    score: Float[np.ndarray, " reference"], accepted: Bool[np.ndarray, " reference"], alpha: float
-) -> tuple[float, float]:
-    on, off = score[accepted], score[~accepted]
-    return (
-        decision_level(np.array([p_value(float(s), off) for s in on]), other=len(off), alpha=alpha),
-        decision_level(np.array([p_value(-float(s), -on) for s in off]), other=len(on), alpha=alpha),
     )

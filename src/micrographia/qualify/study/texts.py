@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from scipy.stats import rankdata
 
 from micrographia.errors import InputError
-from micrographia.qualify.qualify import Prepared
+from micrographia.qualify.prepare import Prepared
 from micrographia.qualify.similarity.net import net_similarity, unit
 from micrographia.qualify.similarity.zscore import spread_of
-from micrographia.qualify.study.vectors import reference_vectors
 
 
 class Paraphrases(BaseModel):
@@ -122,8 +121,7 @@ def study_texts(prepared: Prepared, paraphrases: Mapping[str, Paraphrases]) -> t
             changed: list[Paraphrased] = []
             some = bool(given.accept or given.reject)
             if some and min(ready.known.counts) > 0:
-                references = prepared.contents.references[name]
-                images = reference_vectors(prepared.library, references, readers[encoder])
+                images = prepared.comparable(prepared.contents.references[name], encoder)
                 before = net_similarity(images, *own)
                 for side, texts in (("accept", given.accept), ("reject", given.reject)):
                     for text in texts:

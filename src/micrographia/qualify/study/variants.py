@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float
 from micrographia.qualify.evidence import Known, View
 from micrographia.qualify.scoring import score_together, weighed
 from micrographia.qualify.similarity.net import unit
+from micrographia.qualify.similarity.patches import left_out_patches
 from micrographia.qualify.similarity.shrunken import Together, together
-from micrographia.qualify.similarity.weights import ENOUGH
 
 Nets = Literal["shrunken", "plain", "accepted only"]
 
@@ -52,7 +52,7 @@ class Company:
     known : Known
         The references.
     views : tuple of View
-        The parts: by images, then by texts.
+        The parts: by images, by patches, by texts.
     sides_by_side : tuple of Together
         What `together` makes of each view by images.
     cosines : tuple of float array (reference, reference)
@@ -89,11 +89,15 @@ def variants_of(company: Company) -> tuple[Variant, ...]:
     """
     views = company.views
     every = tuple(range(len(views)))
-    images = tuple(k for k in every if views[k].modality == "image")
-    texts = tuple(k for k in every if views[k].modality == "text")
+    images, patches, texts = (
+        tuple(k for k in every if views[k].modality == modality) for modality in ("image", "patches", "text")
+    )
     variants = [Variant(name="all parts", parts=every)]
     if images and texts:
-        variants += [Variant(name="image only", parts=images), Variant(name="text only", parts=texts)]
+        variants += [Variant(name="image only", parts=images + patches), Variant(name="text only", parts=texts)]
+    if images and patches:
+        without = tuple(k for k in every if k not in patches)
+        variants += [Variant(name="without patches", parts=without), Variant(name="patches only", parts=patches)]
     variants.append(Variant(name="without negatives", parts=every, nets="accepted only"))
     if len(every) > 1:
         variants.append(Variant(name="without z-score", parts=every, z=False))
@@ -105,8 +109,6 @@ def variants_of(company: Company) -> tuple[Variant, ...]:
             variants.append(Variant(name=f"{name} alone", parts=tuple(k for k in every if views[k].encoder == name)))
     if len(every) > 1:
         variants.append(Variant(name="hybrid, equal weights", parts=every, equal=True))
-        if min(company.known.counts) >= ENOUGH:
-            variants.append(Variant(name="hybrid, fitted weights", parts=every))
     return tuple(variants)
 
 
@@ -124,10 +126,11 @@ def nets_of(company: Company, accepted: Bool[np.ndarray, " reference"]) -> dict[
     to_accepted = [_mean_to(c, accepted, known.specimens) for c in company.cosines]
     to_rejected = [_mean_to(c, ~accepted, known.specimens) for c in company.cosines]
     plain = [a - r for a, r in zip(to_accepted, to_rejected, strict=True)]
+    by_patches = [left_out_patches(bank, accepted, known.specimens) for bank in known.banks]
     return {
         "shrunken": score_together(known, company.sides_by_side).nets,
-        "plain": np.stack([*plain, *known.nets], axis=1),
-        "accepted only": np.stack([*to_accepted, *company.to_positive], axis=1),
+        "plain": np.stack([*plain, *by_patches, *known.nets], axis=1),
+        "accepted only": np.stack([*to_accepted, *by_patches, *company.to_positive], axis=1),
     }
 
 
