@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from micrographia.qualify.calibrated import PValues, calibrate, p_values
 from micrographia.qualify.doubt import rejected_share
 from micrographia.qualify.evidence import Known, Seen
 from micrographia.qualify.similarity.net import net_similarity, unit
-from micrographia.qualify.similarity.patches import LEAST_ACCEPTED, patch_bank, pooled_patches
+from micrographia.qualify.similarity.patches import LEAST_ACCEPTED, net_to_bank, patch_bank, pooled_patches
 from micrographia.qualify.similarity.retrieval import nearest_references
 from micrographia.qualify.verdict import judged
 from micrographia.read import read
@@ -203,6 +203,15 @@ def ours(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
     return calibrate(known).frozen.score(seen)
 
 
+def ours_by_wholes(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
+    known = replace(known_of(task, r, specimens=False), banks=())
+    return calibrate(known).frozen.score(Seen(images=(task.wholes[q],), nets=()))
+
+
+def ours_by_patches(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return net_to_bank(patch_bank(task.patches[r]), task.accepted[r], task.patches[q])
+
+
 def plain_net(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
     on = task.accepted[r]
     return net_similarity(task.wholes[q], task.wholes[r][on], task.wholes[r][~on])
@@ -252,6 +261,8 @@ def win_clip(task: Task, r: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 METHODS = {
     "ours": ours,
+    "ours, whole images only": ours_by_wholes,
+    "ours, patches only": ours_by_patches,
     "net cosine": plain_net,
     "logistic regression": logistic,
     "PatchCore": patchcore,
@@ -279,7 +290,7 @@ def ahead(got: dict[str, dict[int, np.ndarray]], shots: int) -> str:
     """Return how far ours is ahead of the peer with the best mean, draw by draw, with its 95 % interval."""
     if not len(got["ours"][shots]):
         return "–"
-    best = max((name for name in got if name != "ours"), key=lambda name: got[name][shots].mean())
+    best = max((name for name in got if not name.startswith("ours")), key=lambda name: got[name][shots].mean())
     difference = got["ours"][shots] - got[best][shots]
     half = 2.09 * difference.std(ddof=1) / len(difference) ** 0.5  # Student's t, 19 degrees of freedom
     return f"{difference.mean():+.3f} ± {half:.3f} ({best})"
@@ -318,7 +329,7 @@ def judged_draw(task: Task, r: np.ndarray, q: np.ndarray, *, by_specimen: bool) 
     return Judged(
         accepted=task.accepted[q],
         p=[p_values(seen_of(task, q[k : k + 1]), calibrated) for k in range(len(q))],
-        rejected=np.array([rejected_share(float(s), on, off) for s in scores]),
+        rejected=np.array([rejected_share(float(s), on, off, specimens=calibrated.specimens) for s in scores]),
         logistic=1 / (1 + np.exp(logistic(task, r, q))),
     )
 

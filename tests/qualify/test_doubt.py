@@ -25,6 +25,17 @@ def test_ten_degrees_of_freedom_at_most():
     assert rejected_share(3.0, on, off) == pytest.approx(ratio / (1 + ratio), rel=1e-9)
 
 
+def test_few_specimens_tell_little_of_new_ones_however_many_references():
+    rng = np.random.default_rng(3)
+    on, off = rng.normal(2, 1, 40), rng.normal(-2, 1, 40)
+    told = [rejected_share(2.0, on, off, specimens=(n, n)) for n in (2, 4, 10, 40)]
+    assert (np.diff(told) < 0).all()
+    assert told[-1] == rejected_share(2.0, on, off)
+    spread = np.sqrt((on.var() * 40 + off.var() * 40) / 78) * np.sqrt(1 + 1 / 2)
+    ratio = student.pdf((2 - off.mean()) / spread, 2) / student.pdf((2 - on.mean()) / spread, 2)
+    assert told[0] == pytest.approx(ratio / (1 + ratio), rel=1e-9)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(-5, 5), st.integers(2, 20), st.integers(2, 20))
 @settings(max_examples=60)
 def test_trading_and_mirroring_the_sides_changes_nothing(seed, score, positive, negative):

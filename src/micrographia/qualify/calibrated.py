@@ -47,6 +47,12 @@ class Calibrated:
     rejected_scores: Float[np.ndarray, " negative"]
     strangeness: Float[np.ndarray, " reference"]
 
+    @property
+    def specimens(self) -> tuple[int, int]:
+        """How many specimens the accepted and the rejected references that calibrate are of."""
+        known = self.held_back or self.known
+        return len(np.unique(known.specimens[known.accepted])), len(np.unique(known.specimens[~known.accepted]))
+
 
 @dataclass(frozen=True, kw_only=True)
 class PValues:

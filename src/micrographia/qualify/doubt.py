@@ -14,14 +14,19 @@ _TAILS: Final = 10
 
 
 def rejected_share(
-    score: float, of_accepted: Float[np.ndarray, " positive"], of_rejected: Float[np.ndarray, " negative"]
+    score: float,
+    of_accepted: Float[np.ndarray, " positive"],
+    of_rejected: Float[np.ndarray, " negative"],
+    *,
+    specimens: tuple[int, int] | None = None,
 ) -> float:
     r"""Return which share of samples with this score is to be rejected, were both kinds equally frequent.
 
     Scores of either side are taken to follow Student's t about their mean, with the spread that both sides share: the
     predictive distribution of one more score, its parameters being uncertain (Geisser 1964,
     10.1111/j.2517-6161.1964.tb00540.x), but with at most 10 degrees of freedom. Heavy tails matter: a score far out on
-    one side then is no proof where the sides overlap, as it would be by a normal distribution.
+    one side then is no proof where the sides overlap, as it would be by a normal distribution. A sample is of a new
+    specimen, so means and spread are as uncertain as if each specimen had given one score.
 
     Parameters
     ----------
@@ -29,6 +34,8 @@ def rejected_share(
         Of the sample.
     of_accepted, of_rejected : float array (reference,)
         Scores of the references, none by a fit that it is part of. Three or more together, of both sides.
+    specimens : (int, int), optional
+        Specimens of the accepted and of the rejected references; by default each reference is of its own.
 
     Returns
     -------
@@ -41,15 +48,16 @@ def rejected_share(
     >>> round(rejected_share(2.6, apart, -apart), 3), round(rejected_share(2.6, mixed, -mixed), 3)
     (0.0, 0.141)
     """
-    counts = len(of_accepted), len(of_rejected)
-    freedom = sum(counts) - 2
+    references = len(of_accepted), len(of_rejected)
+    counts = references if specimens is None else specimens
     squares = [float(((side - side.mean()) ** 2).sum()) for side in (of_accepted, of_rejected)]
-    spread = math.sqrt(sum(squares) / freedom)
+    spread = math.sqrt(sum(squares) / (sum(references) - 2))
+    freedom = min(max(sum(counts) - 2, 1), _TAILS)
     means = float(of_accepted.mean()), float(of_rejected.mean())
     if means[0] <= means[1]:
         return 0.5
     log_density = []
     for mean, count in zip(means, counts, strict=True):
         scale = max(spread * math.sqrt(1 + 1 / count), 1e-12 * (means[0] - means[1]))
-        log_density.append(float(student.logpdf(score, min(freedom, _TAILS), loc=mean, scale=scale)))
+        log_density.append(float(student.logpdf(score, freedom, loc=mean, scale=scale)))
     return float(1 / (1 + math.exp(min(log_density[0] - log_density[1], 700.0))))

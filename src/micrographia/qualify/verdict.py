@@ -85,7 +85,8 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
     score = float(z @ frozen.scored.weights)
     rejected = None
     if len(calibrated.known.ids) > 2:
-        rejected = rejected_share(score, calibrated.accepted_scores, calibrated.rejected_scores)
+        on, off = calibrated.accepted_scores, calibrated.rejected_scores
+        rejected = rejected_share(score, on, off, specimens=calibrated.specimens)
     verdict, reason = judged(p, rejected=rejected, missing=ready.missing, alpha=ready.alpha)
     return _verdict(ready, p, rejected, parts, nearest, verdict, reason, where)
 

@@ -205,11 +205,13 @@ def _decisions(
         nets = nets_of(company, argued)
         others = known.specimens != known.specimens[row]
         familiar = p_value(float(strangeness[row]), strangeness[others])
+        on_of, off_of = known.specimens[others & accepted], known.specimens[others & ~accepted]
+        specimens = len(np.unique(on_of)), len(np.unique(off_of))
         for k, variant in enumerate(variants):
             of_other_side = score_by(variant, nets, argued)
             p = _p_values(row, scores[k], of_other_side, accepted, others, familiar)
             own, on, off = scores[k][row], scores[k][others & accepted], scores[k][others & ~accepted]
-            rejected = rejected_share(float(own), on, off)
+            rejected = rejected_share(float(own), on, off, specimens=specimens)
             verdict, _ = judged(p, rejected=rejected, missing=(0, 0), alpha=ready.alpha)
             if verdict != "abstain":
                 tally[k][int((verdict == "accept") != accepted[row])] += 1
