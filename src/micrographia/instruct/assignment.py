@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, get_args
 
 TaskKind = Literal["description", "diagnostic", "comparative", "hypothesis", "counting", "sizing"]
+TASKS: Final[tuple[TaskKind, ...]] = get_args(TaskKind)
+"""Every kind of task, in the order in which they are listed to users."""
 AnswerType = Literal["text", "binary", "choice", "number"]
 
 

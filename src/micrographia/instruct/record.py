@@ -89,6 +89,8 @@ class Record:
         The first answer failed a check, and the one that is kept is the second.
     rejected_because : str
         Why the record must not be learned from; empty if it passed all checks.
+    options : tuple of str
+        What could be chosen; empty unless the answer is a choice. Chance is one in so many.
     """
 
     id: str
@@ -107,6 +109,7 @@ class Record:
     checks: tuple[Check, ...]
     repaired: bool
     rejected_because: str
+    options: tuple[str, ...] = ()
 
     @property
     def verified(self) -> bool:
