@@ -114,7 +114,17 @@ def contrast(micrograph: Micrograph, *, channel: int = 0) -> Cue:
     >>> print(f"{contrast(scan).value:.0f} %")
     50 %
     """
-    frame = picture(micrograph, channel)
+    return contrast_of_frame(picture(micrograph, channel), channel=channel)
+
+
+def contrast_of_frame(frame: Float[np.ndarray, "height width"], *, channel: int = 0) -> Cue:
+    """Return the contrast of one frame without a bar of print, as `contrast` explains.
+
+    Examples
+    --------
+    >>> print(f"{contrast_of_frame(np.repeat([50.0, 150.0], 32 * 64).reshape(64, 64)).value:.0f} %")
+    50 %
+    """
     mean = float(frame.mean())
     if frame.min() < 0 or mean <= 0:
         return Cue(

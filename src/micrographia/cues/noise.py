@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from jaxtyping import Float
 
 from micrographia.cues.cue import Cue, length_words, picture
 from micrographia.cues.spectrum import Spectrum, noise_floor, power_spectrum, radial_profile
@@ -66,7 +67,18 @@ def noise_level(micrograph: Micrograph, *, channel: int = 0) -> tuple[Cue, Cue]:
     >>> print(f"{noise.value:.1f} ± {noise.uncertainty:.1f}")
     5.1 ± 0.2
     """
-    frame = picture(micrograph, channel)
+    return noise_of_frame(picture(micrograph, channel), channel=channel)
+
+
+def noise_of_frame(frame: Float[np.ndarray, "height width"], *, channel: int = 0) -> tuple[Cue, Cue]:
+    """Return the noise and the signal-to-noise ratio of one frame without a bar of print, as `noise_level` explains.
+
+    Examples
+    --------
+    >>> noise, _ = noise_of_frame(np.random.default_rng(0).normal(100, 5, (128, 128)))
+    >>> print(f"{noise.value:.1f} ± {noise.uncertainty:.1f}")
+    5.1 ± 0.2
+    """
     noise = noise_of(power_spectrum(frame))
     variance = float(frame.var())
     signal = math.sqrt(max(variance - noise.sd**2, 0.0))
