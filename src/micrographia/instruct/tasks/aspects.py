@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from micrographia.cues.kinds import CUE_KINDS
+
 Section = Literal["texture", "lattice", "objects", "quality"]
 
 
@@ -19,8 +21,6 @@ class Aspect:
         Name of the cue.
     section : str
         Part of a description that it belongs to.
-    quantity : str
-        What is measured, with its article: ``"the edge density"``.
     more, less : tuple of str
         What an image does that has more or less of it, before "than": ``"is more regular"``.
     most : str
@@ -35,15 +35,10 @@ class Aspect:
         What is there where the value is not zero, in the plural; empty for what is always there.
     present_names : str
         Regular expression of what such a thing is called.
-    floor : float
-        Difference that means nothing, in the unit of the cue.
-    counts : bool
-        The value is a number of things.
     """
 
     cue: str
     section: Section
-    quantity: str
     more: tuple[str, ...]
     less: tuple[str, ...]
     most: str
@@ -53,56 +48,58 @@ class Aspect:
     grades: tuple[tuple[float, str], ...] = ()
     present: str = ""
     present_names: str = ""
-    floor: float = 0.0
-    counts: bool = False
+
+    @property
+    def quantity(self) -> str:
+        """What is measured, with its article: ``"the edge density"``."""
+        return f"the {CUE_KINDS[self.cue].quantity}"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the value is a number of things."""
+        return self.cue in _COUNTS
 
 
+_COUNTS: Final = ("particles", "pores", "fibres", "layers")
+_CRACKS: Final = r"(?:crack-like (?:dark )?lines?|cracks?|fractures?|fissures?)"
 _ANY: Final = float("inf")
-_SHARES: Final = ((5.0, "a trace"), (20.0, "a small part"), (50.0, "a large part"), (_ANY, "most"))
 
 
-def _objects(name: str, plural: str, called: str, size: str) -> tuple[Aspect, Aspect, Aspect]:
+def _objects(name: str, things: str, called: str, size: str) -> tuple[Aspect, Aspect, Aspect]:
     """Return the aspects of one kind of object: how many, how large, how much of the image they cover."""
-    # A size or a coverage is not the objects: their names must not be taken for each other.
-    size_word = "width" if size == "width" else "diameter"
-    noun = called
+    wide, narrow, widest = ("wider", "thinner", "widest") if size == "width" else ("larger", "smaller", "largest")
     number = Aspect(
-        cue=plural,
+        cue=f"{name}s",
         section="objects",
-        quantity=f"the number of {plural}",
-        more=(f"shows more {plural}", f"contains more {plural}", f"holds a larger number of {plural}"),
-        less=(f"shows fewer {plural}", f"contains fewer {plural}", f"holds a smaller number of {plural}"),
-        most=f"shows the most {plural}",
-        names=rf"(?:number|count|amount) of {noun}|{noun}",
-        present=plural,
-        present_names=noun,
-        floor=0.5,
-        counts=True,
+        more=(f"shows more {things}", f"contains more {things}", f"holds a larger number of {things}"),
+        less=(f"shows fewer {things}", f"contains fewer {things}", f"holds a smaller number of {things}"),
+        most=f"shows the most {things}",
+        names=rf"(?:number|count|amount) of (?:the )?{called}|{called}",
+        present=things,
+        present_names=called,
     )
     sized = Aspect(
-        cue=f"{name} {size_word}",
+        cue=f"{name} {size}",
         section="objects",
-        quantity=f"the mean {size_word} of the {plural}",
-        more=(f"has the {'wider' if size == 'width' else 'larger'} {plural}",),
-        less=(f"has the {'narrower' if size == 'width' else 'smaller'} {plural}",),
-        most=f"has the {'widest' if size == 'width' else 'largest'} {plural}",
-        names=rf"(?:diameters?|widths?|sizes?|thickness(?:es)?) of (?:the |these |its )?(?:\w+ )?{noun}|{noun} "
-        r"(?:diameters?|widths?|sizes?)"
-        rf"|{noun}(?: \w+){{0,3}} (?:wide|across|in diameter|in width|thick|in size)",
-        more_words=rf"(?:larger|bigger|wider|thicker|coarser) {noun}",
-        less_words=rf"(?:smaller|tinier|narrower|thinner|finer) {noun}",
+        more=(f"has {wide} {things}",),
+        less=(f"has {narrow} {things}",),
+        most=f"has the {widest} {things}",
+        # A size or a coverage is not the objects: their names must not be taken for each other.
+        names=rf"(?:diameters?|widths?|sizes?|thickness(?:es)?) of (?:the |these |its )?(?:\w+ )?{called}"
+        rf"|{called} (?:diameters?|widths?|sizes?)"
+        rf"|{called}(?: \w+){{0,3}} (?:wide|across|in diameter|in width|thick|in size)",
+        more_words=rf"(?:larger|bigger|wider|thicker|coarser) {called}",
+        less_words=rf"(?:smaller|tinier|narrower|thinner|finer) {called}",
     )
     covered = Aspect(
         cue=f"{name} coverage",
         section="objects",
-        quantity=f"the share of the area that {plural} cover",
-        more=(f"has more of its area covered by {plural}",),
-        less=(f"has less of its area covered by {plural}",),
-        most=f"has the most of its area covered by {plural}",
-        names=rf"(?:area )?coverage (?:of|by|with) (?:the )?{noun}|{noun} (?:area )?coverage|covered (?:by|with) {noun}"
-        rf"|share of the (?:image|area)(?: that)?(?: is)?(?: in| of)? {noun}(?: covers?)?|{noun} cover",
-        grades=_SHARES,
-        floor=0.5,
+        more=(f"has more of its area covered by {things}",),
+        less=(f"has less of its area covered by {things}",),
+        most=f"has the most of its area covered by {things}",
+        names=rf"(?:area )?coverage (?:of|by|with) (?:the )?{called}|{called} (?:area )?coverage"
+        rf"|covered (?:by|with) {called}|{called} cover(?:s|ed)?"
+        rf"|share of (?:the|its) (?:image|area)(?: that)?(?: is)?(?: in| of)? {called}(?: covers?)?",
     )
     return number, sized, covered
 
@@ -111,18 +108,16 @@ _ALL: Final[tuple[Aspect, ...]] = (
     Aspect(
         cue="spacing",
         section="lattice",
-        quantity="the period of the strongest periodicity",
-        more=("repeats over the larger period", "has the wider spacing of its pattern"),
-        less=("repeats over the smaller period", "has the narrower spacing of its pattern"),
-        most="has the largest period",
-        names=r"(?:lattice )?spacings?|periods?|(?:lattice )?periodicit(?:y|ies) of|pitch|lattice constant",
-        more_words=r"wider[- ]spaced",
-        less_words=r"closer[- ]spaced",
+        more=("repeats over the longer period", "has a wider spacing of its pattern"),
+        less=("repeats over the shorter period", "has a narrower spacing of its pattern"),
+        most="repeats over the longest period",
+        names=r"(?:lattice )?spacings?|periods?(?: of the strongest repeat)?|repeat distance|pitch|lattice constant",
+        more_words=r"wider[- ]spaced|longer repeat",
+        less_words=r"closer[- ]spaced|shorter repeat",
     ),
     Aspect(
         cue="regularity",
         section="lattice",
-        quantity="the regularity (the share of the variance in periodic peaks)",
         more=("is more regular", "looks more regular", "is more periodic"),
         less=("is less regular", "looks less regular", "is less periodic"),
         most="is the most regular",
@@ -130,68 +125,60 @@ _ALL: Final[tuple[Aspect, ...]] = (
         more_words=r"more (?:regular|periodic|ordered)|better[- ]ordered|higher order",
         less_words=r"less (?:regular|periodic|ordered)|more (?:irregular|disordered|random)",
         grades=((3.0, "irregular"), (20.0, "partly regular"), (_ANY, "regular")),
-        floor=1.0,
     ),
     Aspect(
         cue="edges",
         section="texture",
-        quantity="the edge density",
-        more=("has more edges", "has the higher edge density", "is richer in edges"),
-        less=("has fewer edges", "has the lower edge density", "is poorer in edges"),
+        more=("has more edges", "has a higher edge density", "is richer in edges"),
+        less=("has fewer edges", "has a lower edge density", "is poorer in edges"),
         most="has the highest edge density",
         names=r"edge densit(?:y|ies)|density of edges|edges?|edge length|amount of edge",
         more_words=r"more edges|richer in edges",
         less_words=r"fewer edges|less edges|poorer in edges",
         grades=((8.0, "hardly any edges"), (25.0, "few edges"), (60.0, "many edges"), (_ANY, "edges everywhere")),
-        floor=1.0,
     ),
     Aspect(
         cue="orientation entropy",
         section="texture",
-        quantity="the orientation entropy of the edges",
-        more=("has the more evenly spread edge directions", "has the higher orientation entropy"),
-        less=("has the less evenly spread edge directions", "has the lower orientation entropy"),
-        most="has the most evenly spread edge directions",
-        names=r"orientation(?:al)? entrop(?:y|ies)|entrop(?:y|ies)(?: of (?:the )?(?:edge )?(?:orientations?|directions?))?",
-        more_words=r"more evenly spread edge directions",
-        less_words=r"less evenly spread edge directions",
-        floor=0.05,
+        more=("has edges in more directions", "has more evenly spread edge directions"),
+        less=("has edges in fewer directions", "has less evenly spread edge directions"),
+        most="has edges in the most directions",
+        names=r"(?:orientation(?:al)? )?entrop(?:y|ies)(?: of (?:the )?(?:edge )?(?:orientations?|directions?))?"
+        r"|spread of (?:the )?edge directions",
+        more_words=r"more evenly spread edge directions|edges in more directions",
+        less_words=r"less evenly spread edge directions|edges in fewer directions",
     ),
     Aspect(
         cue="anisotropy",
         section="texture",
-        quantity="the anisotropy",
-        more=("is more directional", "is more anisotropic", "keeps more to one direction"),
-        less=("is less directional", "is less anisotropic", "keeps less to one direction"),
+        more=("is more directional", "has a more aligned structure", "keeps more to one direction"),
+        less=("is less directional", "has a less aligned structure", "keeps less to one direction"),
         most="is the most directional",
-        names=r"anisotrop(?:y|ies)|directionality|degree of alignment",
-        more_words=r"more (?:directional|anisotropic|aligned)|keeps more to one direction|stronger alignment|less isotropic",
-        less_words=r"less (?:directional|anisotropic|aligned)|keeps less to one direction|more isotropic",
+        names=r"anisotrop(?:y|ies)|directionality|(?:degree of )?alignment(?: of (?:the )?structures?)?",
+        more_words=r"more (?:directional|anisotropic|aligned)|keeps? more to one direction|less isotropic",
+        less_words=r"less (?:directional|anisotropic|aligned)|keeps? less to one direction|more isotropic",
         grades=(
             (0.15, "without a preferred direction"),
             (0.4, "slightly directional"),
             (0.7, "clearly directional"),
             (_ANY, "strongly directional"),
         ),
-        floor=0.03,
     ),
     Aspect(
         cue="contrast",
         section="quality",
-        quantity="the contrast",
-        more=("has the stronger contrast", "shows more contrast"),
-        less=("has the weaker contrast", "shows less contrast"),
+        more=("has stronger contrast", "shows more contrast"),
+        less=("has weaker contrast", "shows less contrast"),
         most="has the strongest contrast",
-        names=r"(?<!phase )contrast(?! between)",
+        names=r"(?<!phase )contrast(?: of (?:the )?intensities)?(?! between)",
         more_words=r"more contrast(?! between)",
         less_words=r"less contrast(?! between)",
     ),
     Aspect(
         cue="noise",
         section="quality",
-        quantity="the noise of a pixel",
-        more=("is noisier", "has more noise", "shows the stronger noise"),
-        less=("is less noisy", "has less noise", "shows the weaker noise"),
+        more=("is noisier", "has more noise", "shows stronger noise"),
+        less=("is less noisy", "has less noise", "shows weaker noise"),
         most="is the noisiest",
         names=r"(?<!-)(?<!to )noise(?: level| of a pixel)?(?! ratio)|noisiness",
         more_words=r"noisier|more noisy|grainier",
@@ -200,123 +187,115 @@ _ALL: Final[tuple[Aspect, ...]] = (
     Aspect(
         cue="signal to noise",
         section="quality",
-        quantity="the signal-to-noise ratio",
-        more=("has the higher signal-to-noise ratio", "has the better signal-to-noise ratio"),
-        less=("has the lower signal-to-noise ratio", "has the poorer signal-to-noise ratio"),
+        more=("has a higher signal-to-noise ratio", "has a better signal-to-noise ratio"),
+        less=("has a lower signal-to-noise ratio", "has a poorer signal-to-noise ratio"),
         most="has the highest signal-to-noise ratio",
         names=r"signal[- ]to[- ]noise(?: ratios?)?|SNRs?|S/N",
+        grades=((3.0, "noisy"), (10.0, "slightly noisy"), (_ANY, "hardly noisy")),
     ),
     Aspect(
         cue="sharpness",
         section="quality",
-        quantity="the sharpness",
         more=("is sharper", "looks sharper"),
         less=("is less sharp", "is more blurred"),
         most="is the sharpest",
-        names=r"sharpness|focus|blur(?:riness)?|resolution|information limit",
-        more_words=r"sharper|crisper|less blurr?(?:ed|y)|better[- ]focus(?:s?ed)?",
-        less_words=r"less sharp|blurrier|more blurr?(?:ed|y)|softer|worse[- ]focus(?:s?ed)?",
+        names=r"sharpness(?: of (?:the )?edges)?",
+        more_words=r"sharper(?: edges)?|crisper|less blurr?(?:ed|y)|better[- ]focus(?:s?ed)?",
+        less_words=r"less sharp|blurrier|more blurr?(?:ed|y)|softer(?: edges)?|worse[- ]focus(?:s?ed)?",
     ),
     Aspect(
         cue="dominant scale",
         section="texture",
-        quantity="the dominant scale of the texture",
-        more=("has the coarser texture", "is coarser in texture"),
-        less=("has the finer texture", "is finer in texture"),
-        most="has the coarsest texture",
-        names=r"dominant (?:scale|size|length)s?(?: of (?:the )?texture)?|texture scale|(?:grain|feature) sizes?|texture",
-        more_words=r"coarser(?: in)?(?: texture)?",
-        less_words=r"finer(?: in)?(?: texture)?",
+        more=("has larger features", "is coarser in texture"),
+        less=("has smaller features", "is finer in texture"),
+        most="has the largest features",
+        names=r"dominant (?:scale|size|length)s?(?: of (?:the )?texture)?|(?:feature|texture) (?:size|scale)s?"
+        r"|sizes? of (?:the )?(?:typical )?features|typical features",
+        more_words=r"coarser(?: in)?(?: texture)?|larger (?:typical )?features",
+        less_words=r"finer(?: in)?(?: texture)?|smaller (?:typical )?features",
     ),
-    *_objects("particle", "particles", r"particles?", "diameter"),
-    *_objects("pore", "pores", r"pores?|voids?|holes?".replace("|", "|"), "diameter"),
+    *_objects("particle", "bright particles", r"(?:separate )?(?:bright )?(?<!dark )particles?", "diameter"),
+    *_objects(
+        "pore",
+        "dark pores or particles",
+        r"(?:separate )?(?:dark particles?|(?:dark )?pores?(?: or (?:dark )?particles?)?|voids?|holes?)",
+        "diameter",
+    ),
     *_objects("fibre", "fibres", r"fib(?:re|er)s?", "width"),
     Aspect(
         cue="layers",
         section="objects",
-        quantity="the number of layers",
         more=("shows more layers",),
         less=("shows fewer layers",),
         most="shows the most layers",
         names=r"(?:number|count) of layers?|layers?",
         present="layers",
         present_names=r"layers",
-        floor=0.5,
-        counts=True,
     ),
     Aspect(
         cue="layering",
         section="objects",
-        quantity="the strength of layering",
         more=("is more clearly layered",),
         less=("is less clearly layered",),
         most="is the most clearly layered",
         names=r"layering(?: strength)?|strength of (?:the )?layering",
         more_words=r"more (?:clearly |strongly )?layered",
         less_words=r"less (?:clearly |strongly )?layered",
-        floor=0.03,
     ),
     Aspect(
         cue="cracks",
         section="objects",
-        quantity="the length of cracks per area",
-        more=("is more cracked", "has the greater length of cracks per area"),
-        less=("is less cracked", "has the smaller length of cracks per area"),
-        most="is the most cracked",
-        names=r"(?:density|length|amount|number) of cracks?(?: per area)?|crack (?:density|length)(?: per area)?|cracks?",
-        more_words=r"more (?:cracked|cracks)",
-        less_words=r"less cracked|fewer cracks|less cracks",
-        present="cracks",
-        present_names=r"cracks?|fractures?|fissures?",
-        floor=0.1,
+        more=("has more crack-like dark lines", "shows a greater length of crack-like dark lines per area"),
+        less=("has fewer crack-like dark lines", "shows a smaller length of crack-like dark lines per area"),
+        most="has the most crack-like dark lines",
+        names=rf"(?:density|length|amount|number) of {_CRACKS}(?: per area)?|crack (?:density|length)(?: per area)?"
+        rf"|{_CRACKS}",
+        more_words=rf"more cracked|more {_CRACKS}",
+        less_words=rf"less cracked|(?:fewer|less) {_CRACKS}",
+        present="crack-like dark lines",
+        present_names=_CRACKS,
     ),
     Aspect(
         cue="crack width",
         section="objects",
-        quantity="the width of the cracks",
-        more=("has the wider cracks",),
-        less=("has the narrower cracks",),
-        most="has the widest cracks",
-        names=r"widths? of (?:the )?cracks?|crack widths?|cracks?(?: \w+){0,3} (?:wide|in width)",
-        more_words=r"wider cracks",
-        less_words=r"(?:narrower|thinner|finer) cracks",
+        more=("has wider crack-like dark lines",),
+        less=("has thinner crack-like dark lines",),
+        most="has the widest crack-like dark lines",
+        names=rf"widths? of (?:the )?{_CRACKS}|crack widths?|{_CRACKS}(?: \w+){{0,3}} (?:wide|in width)",
+        more_words=rf"wider {_CRACKS}",
+        less_words=rf"(?:narrower|thinner|finer) {_CRACKS}",
     ),
     Aspect(
         cue="lattice defects",
         section="lattice",
-        quantity="the share of lattice sites that differ from the mean cell",
-        more=("has the larger share of unusual lattice sites",),
-        less=("has the smaller share of unusual lattice sites",),
-        most="has the largest share of unusual lattice sites",
-        names=r"lattice defects?|defects?|(?:share of )?(?:unusual )?lattice sites(?: that differ(?: from the mean cell)?)?"
+        more=("has more lattice cells that differ from the mean cell",),
+        less=("has fewer lattice cells that differ from the mean cell",),
+        most="has the most lattice cells that differ from the mean cell",
+        names=r"lattice defects?|(?:share of )?lattice (?:cells|sites)(?: that differ(?: from the mean cell)?)?"
         r"|defect (?:share|density)",
-        more_words=r"more (?:lattice )?defect(?:s|ive)",
-        less_words=r"(?:fewer|less) (?:lattice )?defect(?:s|ive)",
-        floor=0.5,
+        more_words=r"more (?:lattice defects|lattice cells)",
+        less_words=r"(?:fewer|less) (?:lattice defects|lattice cells)",
     ),
     Aspect(
         cue="phase contrast",
         section="texture",
-        quantity="the separation of dark and bright phases",
         more=("separates more clearly into dark and bright",),
         less=("separates less clearly into dark and bright",),
         most="separates the most clearly into dark and bright",
-        names=r"phase contrast|phase separation|separation of (?:the )?dark and bright(?: phases)?|contrast between (?:the )?phases",
+        names=r"phase contrast|phase separation|separation of (?:the )?dark and bright(?: phases)?"
+        r"|contrast between (?:the )?phases",
         more_words=r"separates more clearly",
         less_words=r"separates less clearly",
-        floor=0.03,
     ),
     Aspect(
         cue="dark share",
         section="texture",
-        quantity="the dark share of the area",
-        more=("is dark over more of its area", "has the larger dark share"),
-        less=("is dark over less of its area", "has the smaller dark share"),
+        more=("is dark over more of its area", "has more dark area"),
+        less=("is dark over less of its area", "has less dark area"),
         most="is dark over the most of its area",
-        names=r"dark (?:share|part|area|fraction|regions?|tones?)(?: of (?:the|its) (?:area|image))?|is dark",
-        more_words=r"dark over more",
-        less_words=r"dark over less",
-        floor=1.0,
+        names=r"(?:share of )?dark (?:share|part|areas?|fraction|regions?)(?: of (?:the|its) (?:area|image))?|is dark",
+        more_words=r"dark over more|more dark area",
+        less_words=r"dark over less|less dark area",
     ),
 )
 ASPECTS: Final[Mapping[str, Aspect]] = {aspect.cue: aspect for aspect in _ALL}

@@ -6,6 +6,8 @@ import math
 from typing import Final, Literal
 
 from micrographia.cues.cue import Cue
+from micrographia.cues.kinds import CUE_KINDS
+from micrographia.instruct.subject import Subject
 from micrographia.instruct.tasks.aspects import ASPECTS
 
 SIGMAS: Final = 2.0
@@ -32,32 +34,36 @@ def uncertainty(cue: Cue) -> float | None:
     return 0.0 if cue.name in ASPECTS and ASPECTS[cue.name].counts else None
 
 
-def floor(cue: Cue) -> float:
-    """Return the difference that means nothing: as agreed for the cue, and 2 % of a length or of an intensity."""
-    agreed = ASPECTS[cue.name].floor
-    relative = 0.0 if agreed else _RELATIVE_FLOOR
-    return max(agreed, relative * abs(cue.value or 0.0))
+def floor(subject: Subject, name: str) -> float:
+    """Return the difference that means nothing: as agreed for the cue, and at least 2 % of a length."""
+    kind = CUE_KINDS[name]
+    agreed = kind.floor_in_unit(subject.pixel_size_nm)
+    return max(agreed, _RELATIVE_FLOOR * abs(subject.by_name[name].value or 0.0)) if kind.is_length else agreed
 
 
-def tolerance(cue: Cue) -> float | None:
+def tolerance(subject: Subject, name: str) -> float | None:
     """Return by how much a value must miss a threshold to be surely above or below: 2 uncertainties + floor.
 
-    Examples
-    --------
-    >>> tolerance(Cue(name="edges", value=30.0, uncertainty=0.5, unit="px per 1000 px²", sentence="Many edges."))
-    2.0
+    Parameters
+    ----------
+    subject : Subject
+        The image.
+    name : str
+        Name of the cue.
     """
-    sd = uncertainty(cue)
-    return None if sd is None else SIGMAS * sd + floor(cue)
+    sd = uncertainty(subject.by_name[name])
+    return None if sd is None else SIGMAS * sd + floor(subject, name)
 
 
-def against(cue: Cue, threshold: float, *, room: float = 1.0) -> Outcome | None:
+def against(subject: Subject, name: str, threshold: float, *, room: float = 1.0) -> Outcome | None:
     """Return on which side of a threshold a value is.
 
     Parameters
     ----------
-    cue : Cue
-        What was measured.
+    subject : Subject
+        The image.
+    name : str
+        Name of the cue.
     threshold : float
         In the cue's unit.
     room : float
@@ -70,55 +76,62 @@ def against(cue: Cue, threshold: float, *, room: float = 1.0) -> Outcome | None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> edges = Cue(name="edges", value=30.0, uncertainty=0.5, unit="px per 1000 px²", sentence="Many edges.")
-    >>> against(edges, 27.0), against(edges, 28.5), against(edges, 28.0)
-    ('more', 'close', 'close')
+    >>> image = Subject(sha256="aa", frame=np.zeros((2, 2), np.float32), pixel_size_nm=None, cues=(edges,))
+    >>> against(image, "edges", 25.0), against(image, "edges", 26.5)  # 2 uncertainties are 1, and the floor is 3
+    ('more', 'close')
     """
-    allowed = tolerance(cue)
-    if cue.value is None or allowed is None:
+    value, allowed = subject.by_name[name].value, tolerance(subject, name)
+    if value is None or allowed is None:
         return None
-    away = cue.value - threshold
-    if abs(away) <= room * allowed:
+    if abs(value - threshold) <= room * allowed:
         return "close"
-    return "more" if away > 0 else "less"
+    return "more" if value > threshold else "less"
 
 
-def pair_tolerance(a: Cue, b: Cue) -> float | None:
+def pair_tolerance(a: Subject, b: Subject, name: str) -> float | None:
     """Return by how much two values must differ: 2 combined uncertainties + floor; None where they do not compare.
 
     Lengths in pixels and in nanometres do not compare, nor do intensities in the units of two files.
     """
-    sd_a, sd_b = uncertainty(a), uncertainty(b)
-    if sd_a is None or sd_b is None or a.name != b.name or a.unit != b.unit or a.unit == "intensity units":
+    one, other = a.by_name[name], b.by_name[name]
+    sd_a, sd_b = uncertainty(one), uncertainty(other)
+    if sd_a is None or sd_b is None or one.unit != other.unit or one.unit == "intensity units":
         return None
-    return SIGMAS * math.hypot(sd_a, sd_b) + max(floor(a), floor(b))
+    return SIGMAS * math.hypot(sd_a, sd_b) + max(floor(a, name), floor(b, name))
 
 
-def compare(a: Cue, b: Cue, *, room: float = 1.0) -> Outcome | None:
-    """Return whether ``a`` is more or less than ``b``, or too close to call.
+def compare(a: Subject, b: Subject, name: str, *, room: float = 1.0) -> Outcome | None:
+    """Return whether ``a`` has more or less than ``b``, or too close to call.
 
     Parameters
     ----------
-    a, b : Cue
-        The same quantity of two images.
+    a, b : Subject
+        Two images.
+    name : str
+        Name of the cue.
     room : float
         With more than 1, differences within that factor of the tolerance are neither here nor there: None.
 
     Examples
     --------
-    >>> a, b = (Cue(name="edges", value=v, uncertainty=0.5, unit="px per 1000 px²", sentence="") for v in (30.0, 28.0))
-    >>> compare(a, b), compare(a, b, room=1.5)  # 2 uncertainties of 0.5 each are 1.41 together, and the floor is 1
+    >>> import numpy as np
+    >>> frame = np.zeros((2, 2), np.float32)
+    >>> a, b = (Subject(sha256="aa", frame=frame, pixel_size_nm=None, cues=(Cue(
+    ...     name="edges", value=v, uncertainty=0.5, unit="px per 1000 px²", sentence=""),)) for v in (34.0, 30.0))
+    >>> compare(a, b, "edges"), compare(a, b, "edges", room=1.5)  # 2 uncertainties make 1.41, and the floor is 3
     ('close', None)
     """
-    allowed = pair_tolerance(a, b)
-    if allowed is None or a.value is None or b.value is None:
+    allowed = pair_tolerance(a, b, name)
+    mine, other = a.by_name[name].value, b.by_name[name].value
+    if allowed is None or mine is None or other is None:
         return None
-    difference = a.value - b.value
-    if abs(difference) <= allowed / room:
+    if abs(mine - other) <= allowed / room:
         return "close"
-    if abs(difference) <= allowed * room:
+    if abs(mine - other) <= allowed * room:
         return None
-    return "more" if difference > 0 else "less"
+    return "more" if mine > other else "less"
 
 
 def number_tolerance(cue: Cue) -> float | None:

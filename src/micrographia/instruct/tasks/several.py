@@ -12,8 +12,8 @@ from micrographia.instruct.subject import Subject
 from micrographia.instruct.tasks.aspects import ASPECTS
 from micrographia.instruct.tasks.cells import ROOM, Cell, Group
 from micrographia.instruct.tasks.margins import TOO_CLOSE, compare
-from micrographia.instruct.tasks.truth import AS_PREDICTED, LETTERS, OPPOSITE, truth
-from micrographia.instruct.tasks.words import pick
+from micrographia.instruct.tasks.truth import AS_PREDICTED, OPPOSITE, truth
+from micrographia.instruct.tasks.words import pick, rank
 
 VERSION: Final = 1
 _DIFFERENCES: Final = 5
@@ -111,7 +111,7 @@ HYPOTHESES: Final = (
         told="the specimen of image B was sintered longer than that of image A",
         cue="pore coverage",
         expected="less",
-        because="pores close while a body sinters",
+        because="pores, which are dark, close while a body sinters",
     ),
     Hypothesis(
         told="the particles of image B had longer to coarsen than those of image A",
@@ -129,7 +129,7 @@ HYPOTHESES: Final = (
         told="the specimen of image B went through more thermal cycles than that of image A",
         cue="cracks",
         expected="more",
-        because="repeated strain makes cracks grow",
+        because="repeated strain makes cracks grow, which are dark lines",
     ),
     Hypothesis(
         told="the dark phase of image B grew at the cost of the bright one, compared with image A",
@@ -180,8 +180,7 @@ def comparative(cell: Cell) -> Iterator[Group]:
         rotations and a close one.
     """
     for aspect in ASPECTS.values():
-        turn = 0
-        for which, phrases in (("more", aspect.more), ("less", aspect.less)):
+        for turn, (which, phrases) in enumerate((("more", aspect.more), ("less", aspect.less))):
             does = pick(phrases, cell.seed, aspect.cue, which)
             asked = _ask(
                 "comparative",
@@ -192,7 +191,6 @@ def comparative(cell: Cell) -> Iterator[Group]:
                 ("A", "B", TOO_CLOSE),
             )
             yield from _in_pairs(cell, asked, turn=turn)
-            turn += 1
         asked = _ask(
             "comparative",
             pick(_THREE, cell.seed, aspect.cue).format(does=aspect.most) + _SUFFIX,
@@ -205,7 +203,7 @@ def comparative(cell: Cell) -> Iterator[Group]:
 
 
 def hypothesis(cell: Cell) -> Iterator[Group]:
-    """Yield groups of questions on what a hypothesis predicts, balanced as comparisons are, and questions for differences.
+    """Yield groups of questions on hypotheses, balanced as comparisons are, and questions for differences.
 
     Parameters
     ----------
@@ -248,17 +246,17 @@ def hypothesis(cell: Cell) -> Iterator[Group]:
 def _differing(cell: Cell, a: Subject, b: Subject) -> tuple[str, ...]:
     """Return what two images are compared by: clear differences first, then what they share."""
     found: dict[str, list[str]] = {"clear": [], "close": []}
-    for name in cell_names(cell, a, b):
-        outcome = compare(a.by_name[name], b.by_name[name])
+    for name in _names(cell, a, b):
+        outcome = compare(a, b, name)
         if outcome is not None:
             found["close" if outcome == "close" else "clear"].append(name)
-    return tuple([*found["clear"][: _DIFFERENCES - 1], *found["close"][:1]])
+    return (*found["clear"][: _DIFFERENCES - 1], *found["close"][:1])
 
 
-def cell_names(cell: Cell, a: Subject, b: Subject) -> list[str]:
+def _names(cell: Cell, a: Subject, b: Subject) -> list[str]:
     """Return the names of what both images have, in an order that depends on the pair."""
     shared = [name for name in ASPECTS if name in a.by_name and name in b.by_name]
-    return sorted(shared, key=lambda name: pick(range(1 << 30), cell.seed, a.sha256, b.sha256, name))
+    return sorted(shared, key=lambda name: rank(cell.seed, a.sha256, b.sha256, name))
 
 
 def _in_pairs(cell: Cell, asked: Assignment, *, turn: int) -> Iterator[Group]:
@@ -324,8 +322,3 @@ def _ask(
         options=tuple(options),
         parameters=parameters,
     )
-
-
-def letters(count: int) -> str:
-    """Return the letters of so many images."""
-    return LETTERS[:count]

@@ -59,14 +59,17 @@ _ANCHORED: Final[Mapping[str, tuple[str, str]]] = {
         "Is a layered build missing, with a strength of layering below {limit}?",
     ),
     "cracks": (
-        "Is the surface heavily cracked, with cracks longer in total than {limit}?",
-        "Are cracks rare, with less than {limit} of them?",
+        "Is the surface heavily cracked, with more than {limit} of crack-like dark lines?",
+        "Are cracks rare, with less than {limit} of crack-like dark lines?",
     ),
     "particle coverage": (
-        "Do particles cover more than {limit} of the area?",
-        "Do particles cover less than {limit} of the area?",
+        "Do bright particles cover more than {limit} of the area?",
+        "Do bright particles cover less than {limit} of the area?",
     ),
-    "pore coverage": ("Do pores cover more than {limit} of the area?", "Do pores cover less than {limit} of the area?"),
+    "pore coverage": (
+        "Do dark pores or particles cover more than {limit} of the area?",
+        "Do dark pores or particles cover less than {limit} of the area?",
+    ),
     "fibre coverage": (
         "Do fibres cover more than {limit} of the area?",
         "Do fibres cover less than {limit} of the area?",
@@ -84,14 +87,14 @@ _ABSENT: Final = (
     "Would you say that there are no {things}?",
 )
 _THINGS: Final[Mapping[str, str]] = {
-    "particles": "particles",
-    "pores": "pores",
+    "particles": "separate bright particles",
+    "pores": "dark pores or dark particles",
     "fibres": "fibres",
     "layers": "layers",
-    "cracks": "cracks",
-    "cracks|pores": "structural defects such as cracks or pores",
-    "layers|cracks": "structural boundaries such as layers or cracks",
-    "particles|fibres": "separate objects such as particles or fibres",
+    "cracks": "cracks (crack-like dark lines)",
+    "cracks|pores": "structural defects, be it crack-like dark lines or dark pores",
+    "layers|cracks": "structural boundaries, be it layers or crack-like dark lines",
+    "particles|fibres": "separate objects, be it bright particles or fibres",
 }
 _RANGE: Final = (
     "Call {quantity} low below {low}, high above {high}, and middle between. Which is it?",
@@ -167,7 +170,7 @@ def sizing(cell: Cell) -> Iterator[Group]:
             question = pick(phrases, cell.seed, aspect.cue, subject.sha256).format(
                 quantity=aspect.quantity, unit={"px": "pixels", "%": "percent"}.get(unit, unit)
             )
-            parameters = {"cue": aspect.cue, "unit": cue.unit, "scale": scale}
+            parameters: dict[str, float | str] = {"cue": aspect.cue, "unit": cue.unit, "scale": scale}
             asked = _ask("number", question, (aspect.cue,), "number", parameters, unit=unit)
             yield from _of(asked, subject, task="sizing")
 
@@ -185,7 +188,7 @@ def _thresholds(cell: Cell, aspect: Aspect) -> Iterator[Group]:
             question = pick(choices, cell.seed, aspect.cue, limit, side).format(
                 quantity=aspect.quantity, limit=with_unit(limit, unit)
             )
-            parameters = {"cue": aspect.cue, "threshold": limit, "side": side, "unit": unit}
+            parameters: dict[str, float | str] = {"cue": aspect.cue, "threshold": limit, "side": side, "unit": unit}
             asked = _ask("binary", question, (aspect.cue,), "threshold", parameters)
             found.append((limit, list(_balanced(cell, asked))))
     # The limits that divide the images best; ties are broken by hash.
@@ -206,7 +209,7 @@ def _ranges(cell: Cell, aspect: Aspect) -> Iterator[Group]:
         question = pick(_RANGE, cell.seed, aspect.cue, low, high).format(
             quantity=aspect.quantity, low=with_unit(low, unit), high=with_unit(high, unit)
         )
-        parameters = {"cue": aspect.cue, "low": low, "high": high, "unit": unit}
+        parameters: dict[str, float | str] = {"cue": aspect.cue, "low": low, "high": high, "unit": unit}
         asked = _ask("choice", question, (aspect.cue,), "range", parameters, options=RANGES)
         groups = list(_balanced(cell, asked))
         best = max(best, groups, key=len)

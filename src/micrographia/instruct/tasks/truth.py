@@ -9,11 +9,11 @@ from typing import Final
 from micrographia.cues.cue import Cue
 from micrographia.instruct.assignment import Assignment
 from micrographia.instruct.subject import Subject
-from micrographia.instruct.tasks.aspects import ASPECTS
 from micrographia.instruct.tasks.margins import (
     TOO_CLOSE,
     against,
     compare,
+    floor,
     number_tolerance,
     pair_tolerance,
     tolerance,
@@ -77,23 +77,24 @@ def truth(assignment: Assignment, subjects: Sequence[Subject], *, room: float = 
     return None if rule is None else rule(assignment, subjects, room)
 
 
-def presence(cue: Cue, *, room: float = 1.0) -> bool | None:
+def presence(subject: Subject, name: str, *, room: float = 1.0) -> bool | None:
     """Return whether there is any of what a cue measures; None where that cannot be told.
 
     A count is there from one on, if two uncertainties do not reach zero; another quantity, if it exceeds two
     uncertainties and the floor. It is absent where it is zero within the floor.
     """
-    allowed, sd = tolerance(cue), uncertainty(cue)
+    cue = subject.by_name[name]
+    allowed, sd = tolerance(subject, name), uncertainty(cue)
     if cue.value is None or allowed is None or sd is None:
         return None
     if cue.value > room * allowed:
         return True
-    return False if cue.value + 2 * sd <= ASPECTS[cue.name].floor / room else None
+    return False if cue.value + 2 * sd <= floor(subject, name) / room else None
 
 
 def _threshold(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
     parameters = assignment.parameters
-    found = against(_cue(assignment, subjects[0]), float(parameters["threshold"]), room=room)
+    found = against(subjects[0], str(parameters["cue"]), float(parameters["threshold"]), room=room)
     if found is None or found == "close":
         return None
     return Truth(answer=_yes((found == "more") == (parameters["side"] == "above")))
@@ -101,7 +102,7 @@ def _threshold(assignment: Assignment, subjects: Sequence[Subject], room: float)
 
 def _presence(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
     names = str(assignment.parameters["cue"]).split("|")
-    found = [presence(subjects[0].by_name[name], room=room) for name in names]
+    found = [presence(subjects[0], name, room=room) for name in names]
     wanted = assignment.parameters["side"] == "present"
     if any(found):
         return Truth(answer=_yes(wanted))
@@ -109,15 +110,15 @@ def _presence(assignment: Assignment, subjects: Sequence[Subject], room: float) 
 
 
 def _range(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
-    cue = _cue(assignment, subjects[0])
-    low, high = (against(cue, float(assignment.parameters[name]), room=room) for name in ("low", "high"))
+    name = str(assignment.parameters["cue"])
+    low, high = (against(subjects[0], name, float(assignment.parameters[end]), room=room) for end in ("low", "high"))
     word = {("less", "less"): 0, ("more", "less"): 1, ("more", "more"): 2}.get((low or "", high or ""))
     return None if word is None else Truth(answer=assignment.options[word])
 
 
 def _direction(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
     cue = _cue(assignment, subjects[0])
-    if cue.direction_deg is None or against(cue, LEAST_ANISOTROPY, room=room) != "more":
+    if cue.direction_deg is None or against(subjects[0], cue.name, LEAST_ANISOTROPY, room=room) != "more":
         return None
     # The direction is measured across the structure; it runs at a right angle to that.
     tilt = abs((cue.direction_deg + 90) % 180 - 90)
@@ -127,20 +128,21 @@ def _direction(assignment: Assignment, subjects: Sequence[Subject], room: float)
 
 
 def _compare(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
-    cues = [_cue(assignment, subject) for subject in subjects]
-    if any(cue.value is None for cue in cues) or any(pair_tolerance(cues[0], cue) is None for cue in cues[1:]):
+    name = str(assignment.parameters["cue"])
+    values = [subject.by_name[name].value for subject in subjects]
+    if None in values or any(pair_tolerance(subjects[0], subject, name) is None for subject in subjects[1:]):
         return None
     sign = 1 if assignment.parameters["which"] == "more" else -1
-    first = max(range(len(cues)), key=lambda k: sign * (cues[k].value or 0.0))
-    found = {compare(cues[first], cue, room=room) for k, cue in enumerate(cues) if k != first}
+    first = max(range(len(values)), key=lambda k: sign * (values[k] or 0.0))
+    found = {compare(subjects[first], subject, name, room=room) for k, subject in enumerate(subjects) if k != first}
     if "close" in found:
         return Truth(answer=TOO_CLOSE)
     return None if None in found else Truth(answer=LETTERS[first])
 
 
 def _hypothesis(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:
-    a, b = (_cue(assignment, subject) for subject in subjects)
-    found = compare(b, a, room=room)
+    a, b = subjects
+    found = compare(b, a, str(assignment.parameters["cue"]), room=room)
     if found is None:
         return None
     if found == "close":
