@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from micrographia.instruct.assignment import Assignment
 from micrographia.instruct.record import Reply
 from micrographia.instruct.subject import Subject
+from micrographia.instruct.teachers.prices import FREE, Price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +42,29 @@ class Teacher(ABC):
         The model with its version or file hash.
     settings : mapping
         What else an answer depends on, resolved: temperature, whether images are attached, ...
+    price : Price, optional
+        What its tokens cost; None where nobody says.
+    max_tokens : int
+        Longest answer [tokens]; 0 for teachers that are no language models.
+    sees : bool
+        Whether images are attached to its questions.
     """
 
     name: str
     model: str
     settings: Mapping[str, float | str | bool | None]
+    price: Price | None = FREE
+    max_tokens: int = 0
+    sees: bool = False
+
+    async def __aenter__(self) -> Self:
+        """Make ready; most teachers always are."""
+        return self
+
+    async def __aexit__(  # noqa: B027 - nothing to close is the rule, not an omission
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what was opened."""
 
     @abstractmethod
     async def reply(self, assignment: Assignment, prompt: Prompt, subjects: Sequence[Subject]) -> Reply:
@@ -63,4 +84,6 @@ class Teacher(ABC):
         TeacherError
             No answer came: the server is gone, says that it is busy, answers what is not JSON, or hangs. Whether to
             try again is part of the error.
+        InputError
+            No question of any kind can be answered, e.g. for want of a key.
         """
