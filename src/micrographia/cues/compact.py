@@ -11,7 +11,6 @@ from micrographia.cues.cue import Cue, length_words
 from micrographia.cues.grounds import ObjectsFound, Split, Tone, compact_objects, equivalent_diameters, outliers_beside
 from micrographia.cues.texture_maps import graded, two_digits
 
-_STANDS_OUT: Final = 3.0
 _RELATIVE_COUNT_SD: Final = 0.1
 _RELATIVE_SIZE_SD: Final = 0.05
 _OUTLINE_SD_PX: Final = 0.5
@@ -21,7 +20,7 @@ _FEW: Final = (1.5, 4.5, 15.5)
 
 
 def particles_and_pores(
-    splits: tuple[Split, ...], *, zoom: float, pixel_size_nm: float | None
+    splits: tuple[Split, ...], *, zoom: float, pixel_size_nm: float | None, empty: bool = False
 ) -> tuple[tuple[Cue, ...], bool]:
     """Return number, mean diameter and coverage of bright objects (particles) and of dark ones (pores).
 
@@ -38,6 +37,8 @@ def particles_and_pores(
         Pixels of the image per pixel of the working copy.
     pixel_size_nm : float, optional
         Size of a pixel of the image [nm].
+    empty : bool
+        Whether noise is all that the image shows.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def particles_and_pores(
             cues += _counted(best, pixel_size_nm)
         elif best is not None:
             cues += _beside(tone, outliers_beside(best, tone), pixel_size_nm)
-        elif max((split.edge for split in splits), default=0.0) < _STANDS_OUT:
+        elif empty:
             cues += _none(tone, pixel_size_nm)
         else:
             cues += _cannot_tell(tone, pixel_size_nm)

@@ -85,8 +85,12 @@ class ObjectsFound:
     splits: tuple[Split, ...] = field(default=())
 
 
-def working_copy(frame: Float[np.ndarray, "height width"]) -> tuple[Float[np.ndarray, "height width"], float]:
-    """Return the image at 384 px or less along its longer side, by means over areas, and how much smaller it is.
+def working_copy(
+    frame: Float[np.ndarray, "height width"], *, side: int = WORKING_SIDE_PX
+) -> tuple[Float[np.ndarray, "height width"], float]:
+    """Return the image at 384 px or ``side`` along its longer side, by means over areas, and how much smaller it is.
+
+    Smaller images come back as they are.
 
     Examples
     --------
@@ -94,7 +98,7 @@ def working_copy(frame: Float[np.ndarray, "height width"]) -> tuple[Float[np.nda
     >>> copy.shape, zoom, float(copy.min()), float(copy.max())
     ((384, 384), 2.0, 0.5, 0.5)
     """
-    zoom = max(frame.shape) / WORKING_SIDE_PX
+    zoom = max(frame.shape) / side
     if zoom <= 1:
         return np.asarray(frame, dtype=np.float64), 1.0
     height, width = (max(1, round(n / zoom)) for n in frame.shape)

@@ -12,9 +12,9 @@ from jaxtyping import Complex, Float, Int
 from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
 
 from micrographia.cues.cue import Cue
-from micrographia.cues.regularity import peak_share, periodic_peaks
-from micrographia.cues.spectrum import power_spectrum
-from micrographia.cues.texture_maps import TextureMaps, two_digits
+from micrographia.cues.grounds import WORKING_SIDE_PX, working_copy
+from micrographia.cues.periodicity import Periodicity
+from micrographia.cues.texture_maps import two_digits
 
 _LEAST_SPACING_PX: Final = 4.0
 _MOST_SPACING_PX: Final = 80.0
@@ -22,6 +22,12 @@ _LEAST_SHARE: Final = 0.08
 _LEAST_ANGLE_DEG: Final = 25.0
 _LONGEST_RATIO: Final = 2.1
 _FEWEST_CELLS: Final = 60
+_LEAST_OF_STRONGEST: Final = 0.03
+_SPACING_PX: Final = 8.0
+_MOST_SIDE_PX: Final = 640
+_SMOOTHING: Final = 0.12
+_MOST_SMOOTHING_PX: Final = 1.5
+_RELATIVE_SD: Final = 0.3
 _SAMPLES: Final = 6
 _SMOOTHING_CELLS: Final = 2.0
 _AROUND_CELLS: Final = 4
@@ -48,20 +54,21 @@ class Cells:
     phase: Float[np.ndarray, "2 height width"]
 
 
-def lattice_defects(frame: Float[np.ndarray, "height width"], maps: TextureMaps) -> Cue:
+def lattice_defects(frame: Float[np.ndarray, "height width"], found: Periodicity) -> Cue:
     r"""Return the share of lattice cells that differ from the mean cell.
 
     Two of the strongest peaks of the spectrum span the lattice: those of the longest spacings that are not in line.
     Its local phase at both follows smooth distortions of the scan. Each cell is sampled at the same 6 × 6 places and
-    compared with the mean cell, of which brightness and contrast follow those of its surroundings. It differs where the
-    largest of its differences exceeds the median over all cells by 5 robust standard deviations.
+    compared with the median cell, of which brightness and contrast follow those of its surroundings. It differs where
+    the mean of its differences, each over the usual one at its place, exceeds their median over all cells by 5 robust
+    standard deviations. Of images larger than 640 px, when the cell is 8 px large, the middle is looked at.
 
     Parameters
     ----------
     frame : float array (height, width)
         Intensities in any units.
-    maps : TextureMaps
-        The same image, smoothed.
+    found : Periodicity
+        What repeats in it.
 
     Returns
     -------
@@ -75,21 +82,24 @@ def lattice_defects(frame: Float[np.ndarray, "height width"], maps: TextureMaps)
 
     Examples
     --------
-    >>> from micrographia.cues.texture_maps import texture_maps
+    >>> from micrographia.cues.periodicity import periodicity
     >>> y, x = np.mgrid[:240, :240]
     >>> atoms = np.exp(-((y % 12 - 6) ** 2 + (x % 12 - 6) ** 2) / 8)
     >>> for row, col in ((60, 60), (120, 84), (84, 180)):
     ...     atoms[row : row + 12, col : col + 12] = 0  # 3 of 400 are missing, of 361 whole cells seen
     >>> atoms += np.random.default_rng(0).normal(0, 0.02, atoms.shape)
-    >>> print(f"{lattice_defects(atoms, texture_maps(atoms)).value:.1f} %")
+    >>> print(f"{lattice_defects(atoms, periodicity(atoms)).value:.1f} %")
     0.8 %
     """
-    g = _basis(frame)
+    g = _basis(found)
     if g is None:
         return _none(_NO_LATTICE)
-    grey = maps.fine.grey if _shortest(g) >= 3 * maps.fine.sigma_px * 2 else maps.grey
-    cells = Cells(g_per_px=g, phase=_distortion(grey, g))
-    scores, shown = _differences(np.asarray(grey, dtype=np.float64), cells)
+    shortest = float(1 / np.hypot(*g.T).max())
+    grey, zoom = working_copy(frame, side=max(WORKING_SIDE_PX, round(max(frame.shape) * _SPACING_PX / shortest)))
+    grey, g = _middle(grey), g * zoom
+    # Noise of a pixel says nothing of a cell; smoothing must leave the cell its shape.
+    grey = gaussian_filter(grey, min(_SMOOTHING * shortest / zoom, _MOST_SMOOTHING_PX))
+    scores, shown = _differences(grey, Cells(g_per_px=g, phase=_distortion(grey, g)))
     if shown < _FEWEST_CELLS:
         return _none(f"The image shows a lattice, but only {shown} whole cells of it: too few to compare.")
     count = _differing(scores, _SDS)
@@ -100,7 +110,7 @@ def lattice_defects(frame: Float[np.ndarray, "height width"], maps: TextureMaps)
             "The lattice changes so much over the image that single cells cannot be compared with a mean cell."
         )
     off = math.sqrt(float(np.mean([(other - count) ** 2 for other in others])))
-    doubt = math.sqrt(off**2 + count + 1 + (0.3 * count) ** 2)
+    doubt = math.sqrt(off**2 + count + 1 + (_RELATIVE_SD * count) ** 2)
     return Cue(
         name="lattice defects",
         value=share,
@@ -112,37 +122,33 @@ def lattice_defects(frame: Float[np.ndarray, "height width"], maps: TextureMaps)
     )
 
 
+def _middle(grey: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+    """Return the middle of an image, of 640 px along either side at most."""
+    top, left = (max(0, (n - _MOST_SIDE_PX) // 2) for n in grey.shape)
+    return grey[top : top + _MOST_SIDE_PX, left : left + _MOST_SIDE_PX]
+
+
 def _none(sentence: str) -> Cue:
     return Cue(name="lattice defects", value=None, uncertainty=None, unit="%", sentence=sentence)
 
 
-def _shortest(g: Float[np.ndarray, "2 2"]) -> float:
-    return float(1 / np.hypot(*g.T).max())
-
-
-def _basis(frame: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "2 2"] | None:
-    """Return two reciprocal vectors that span the lattice, as near to a right angle as may be; None without one."""
-    spectrum = power_spectrum(frame)
-    places = [
-        place
-        for place in periodic_peaks(spectrum)
-        if 1 / _MOST_SPACING_PX <= math.hypot(*place) <= 1 / _LEAST_SPACING_PX
-    ]
-    shares = {place: peak_share(spectrum, (place,)) for place in places}
-    strongest = max(shares.values(), default=0.0)
-    strong = [place for place in places if shares[place] >= 0.03 * strongest]
+def _basis(found: Periodicity) -> Float[np.ndarray, "2 2"] | None:
+    """Return two reciprocal vectors (down, right) that span the lattice; None without one."""
+    usable = [peak for peak in found.peaks if 1 / _MOST_SPACING_PX <= math.hypot(*peak.place) <= 1 / _LEAST_SPACING_PX]
+    strongest = max((peak.share for peak in usable), default=0.0)
+    strong = [peak for peak in usable if peak.share >= _LEAST_OF_STRONGEST * strongest]
     pairs = []
     for first, second in combinations(strong, 2):
-        u, v = np.array(first), np.array(second)
-        lengths = np.hypot(*u), np.hypot(*v)
-        sine = abs(u[0] * v[1] - u[1] * v[0]) / (lengths[0] * lengths[1])
-        if sine >= math.sin(math.radians(_LEAST_ANGLE_DEG)) and max(lengths) <= _LONGEST_RATIO * min(lengths):
-            pairs.append((abs(float(np.linalg.det([u, v]))), np.stack([u, v])))
-    if not pairs or peak_share(spectrum, tuple(strong)) < _LEAST_SHARE:
+        pair = np.array([first.place, second.place])
+        lengths, area = np.hypot(*pair.T), abs(float(np.linalg.det(pair)))
+        sine = area / float(lengths.prod())
+        if sine >= math.sin(math.radians(_LEAST_ANGLE_DEG)) and lengths.max() <= _LONGEST_RATIO * lengths.min():
+            pairs.append((area, pair))
+    if not pairs or sum(peak.share for peak in strong) < _LEAST_SHARE:
         return None
-    g: Float[np.ndarray, "2 2"] = min(pairs, key=lambda pair: pair[0])[1]
-    cells = frame.size * abs(float(np.linalg.det(g)))
-    return g if cells >= _FEWEST_CELLS else None
+    area, g = min(pairs, key=lambda pair: pair[0])
+    pixels = len(found.spectrum.row_frequency) * 2 * (len(found.spectrum.col_frequency) - 1)
+    return g if pixels * area >= _FEWEST_CELLS else None
 
 
 def _distortion(
@@ -151,19 +157,20 @@ def _distortion(
     """Return how far lattice coordinates run ahead of those of the mean lattice, at every pixel [cells]."""
     height, width = grey.shape
     sigma = _SMOOTHING_CELLS / float(np.hypot(*g.T).min())
-    flat = grey - gaussian_filter(grey, sigma)
+    grey = grey.astype(np.float32)
+    flat = grey - gaussian_filter(grey, sigma, truncate=3.0)
     y, x = np.arange(height)[:, None], np.arange(width)[None, :]
     found = np.zeros((2, height, width))
     for k, (down, right) in enumerate(g):
-        wave = np.exp(-2j * np.pi * (down * y + right * x))
+        wave = np.exp(-2j * np.pi * (down * y + right * x)).astype(np.complex64)
         found[k] = _unwrapped(_blurred(flat * wave, sigma)) / (2 * np.pi)
     return found
 
 
 def _blurred(image: Complex[np.ndarray, "height width"], sigma: float) -> Complex[np.ndarray, "height width"]:
-    smooth: Complex[np.ndarray, "height width"] = gaussian_filter(image.real, sigma) + 1j * gaussian_filter(
-        image.imag, sigma
-    )
+    smooth: Complex[np.ndarray, "height width"] = gaussian_filter(
+        image.real, sigma, truncate=3.0
+    ) + 1j * gaussian_filter(image.imag, sigma, truncate=3.0)
     return smooth
 
 
@@ -183,8 +190,9 @@ def _differences(grey: Float[np.ndarray, "height width"], cells: Cells) -> tuple
     origin, ways = _corners(grey.shape, cells)
     offsets = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     inside = np.stack([o.ravel() for o in np.meshgrid(offsets, offsets, indexing="ij")], axis=1)
-    places = (origin[:, None, :] + inside[None]).reshape(-1, 2)
-    where = _positions(places, cells).reshape(len(origin), len(inside), 2)
+    # Within a cell the distortion hardly changes.
+    steps = (inside - 0.5) @ np.linalg.inv(cells.g_per_px).T
+    where = _positions(origin + 0.5, cells)[:, None, :] + steps[None]
     height, width = grey.shape
     whole = ((where >= 1) & (where <= np.array([height, width]) - 2)).all(axis=(1, 2))
     where, ways = where[whole], ways[whole]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.signal import find_peaks
 
 from micrographia.cues.cue import Cue
@@ -22,6 +21,9 @@ _LAYERED: Final = 0.6
 _LEAST_STEP: Final = 0.12
 _OTHER_STEPS: Final = (0.07, 0.2)
 _LEAST_SD: Final = 0.02
+_SHADING: Final = 6
+_LEAST_REACH_PX: Final = 6
+_REACH: Final = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +46,8 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
     r"""Return how far the image is made of straight parallel bands, and the number of bands.
 
     The grey is averaged along the direction of the structure. The strength is the share of the variance beyond noise
-    that this profile explains, :math:`(\mathrm{var}(\bar I) - v) / (\mathrm{var}(I) - v)`. A band ends where the
-    profile steps by 12 % of the contrast or more.
+    and shading that this profile explains, :math:`(\mathrm{var}(\bar I) - v) / (\mathrm{var}(I) - v)`. A band ends
+    where the profile steps by 12 % of the contrast or more.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
     >>> print(f"{layers.value:.0f}, {strength.value:.2f}")
     4, 1.00
     """
-    whole = None if across_deg is None else _profile(maps, across_deg, (slice(None), slice(None)))
+    flat = maps.fine.grey - gaussian_filter(maps.fine.grey, min(maps.grey.shape) / _SHADING, truncate=2.0)
+    whole = None if across_deg is None else _profile(maps, flat, across_deg, (slice(None), slice(None)))
     if across_deg is None or whole is None:
         return (
             Cue(
@@ -82,7 +85,7 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
                 sentence="Structure has no direction, so nothing is layered.",
             ),
         )
-    parts = [_profile(maps, across_deg, part) for part in maps.quarters]
+    parts = [_profile(maps, flat, across_deg, part) for part in maps.quarters]
     spread = of_quarters([part.strength for part in parts if part is not None])
     words = graded(
         whole.strength, _STEPS, ("not layered", "weakly layered", "layered, not in straight bands only", "layered")
@@ -121,38 +124,48 @@ def _layers(profile: Profile) -> Cue:
     )
 
 
-def _profile(maps: TextureMaps, across_deg: float, part: tuple[slice, slice]) -> Profile | None:
-    grey = maps.fine.grey[part]
+def _profile(
+    maps: TextureMaps, flat: Float[np.ndarray, "height width"], across_deg: float, part: tuple[slice, slice]
+) -> Profile | None:
+    """Return the profile across the bands, and how much of what is no shading it explains; None where noise is all."""
+    grey, level = maps.fine.grey[part], flat[part]
     height, width = grey.shape
     angle = math.radians(across_deg)
     y, x = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     place = (x * math.cos(angle))[None, :] - (y * math.sin(angle))[:, None]
     step = np.rint(place - place.min()).astype(np.int64).ravel()
     rows = np.bincount(step)
-    mean = np.bincount(step, weights=grey.ravel()) / np.maximum(rows, 1)
+    mean, mean_level = (np.bincount(step, weights=g.ravel()) / np.maximum(rows, 1) for g in (grey, level))
     # Corners are crossed by few pixels.
     long = rows >= _LEAST_ROWS * rows.max()
     first, last = np.flatnonzero(long)[[0, -1]]
     kept = (step >= first) & (step <= last)
     noise = maps.noise**2 / (4 * math.pi * maps.fine.sigma_px**2)
-    total = float(grey.ravel()[kept].var()) - noise
+    total = float(level.ravel()[kept].var()) - noise
     if total <= 0.2 * noise or total <= 1e-12:
         return None
     weight = rows[first : last + 1] / rows[first : last + 1].sum()
-    profile = mean[first : last + 1]
-    middle = float((weight * profile).sum())
-    between = float((weight * (profile - middle) ** 2).sum()) - noise / float(rows.max())
-    return Profile(grey=profile, strength=float(np.clip(between / total, 0.0, 1.0)))
+    across = mean_level[first : last + 1]
+    middle = float((weight * across).sum())
+    between = float((weight * (across - middle) ** 2).sum()) - noise / float(rows.max())
+    return Profile(grey=mean[first : last + 1], strength=float(np.clip(between / total, 0.0, 1.0)))
 
 
 def _bands(profile: Float[np.ndarray, " position"], least_step: float) -> int:
     """Return the number of bands: one more than the steps that are left when the smallest are merged away."""
-    slope = np.abs(np.diff(gaussian_filter1d(profile, 1.0)))
-    ends, _ = find_peaks(slope, height=least_step / 40)
+    # In a long profile single steps of one pixel are detail of the bands.
+    reach = max(_LEAST_REACH_PX, round(_REACH * len(profile)))
+    slope = np.abs(np.diff(gaussian_filter1d(profile, reach / 6)))
+    ends, _ = find_peaks(slope, height=least_step / (4 * reach))
     bounds = [0, *(int(end) + 1 for end in ends), len(profile)]
     while len(bounds) > 2:
-        greys = [float(np.median(profile[a:b])) for a, b in pairwise(bounds)]
-        steps = np.abs(np.diff(greys))
+        # Next to a boundary only: the grey of a shaded band changes over its width.
+        steps = np.array(
+            [
+                abs(float(np.median(profile[max(a, b - reach) : b])) - float(np.median(profile[b : min(c, b + reach)])))
+                for a, b, c in zip(bounds[:-2], bounds[1:-1], bounds[2:], strict=True)
+            ]
+        )
         smallest = int(steps.argmin())
         if steps[smallest] >= least_step:
             break

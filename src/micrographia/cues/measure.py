@@ -21,9 +21,10 @@ from micrographia.cues.lattice_defects import lattice_defects
 from micrographia.cues.layering import layering
 from micrographia.cues.noise import noise_of_frame
 from micrographia.cues.orientation import orientation_entropy
+from micrographia.cues.periodicity import Periodicity, periodicity
 from micrographia.cues.phases import dark_and_bright
 from micrographia.cues.regularity import regularity
-from micrographia.cues.spacings import of_blocks, spacings_of_frame
+from micrographia.cues.spacings import spacing_at
 from micrographia.cues.structure import anisotropy, edges, grain_size
 from micrographia.cues.texture_maps import texture_maps
 from micrographia.errors import InputError
@@ -31,7 +32,8 @@ from micrographia.errors import InputError
 __all__ = ["MEASURED_CUES", "measure"]
 
 _RELATIVE_SD: Final = 0.03
-_BLOCKS_MATTER: Final = 1.0
+_TEXTURE_SIDE_PX: Final = 1024
+_LEAST_SHARE: Final = 1e-3
 
 
 def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | None = None) -> tuple[Cue, ...]:
@@ -74,29 +76,34 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
         raise InputError("the image holds values that are not finite; replace or crop them first")
     if frame.size and frame.min() == frame.max():
         raise InputError(f"all pixels are equal ({frame.flat[0]:g}), so there is nothing to measure")
-    maps = texture_maps(frame)
     image = np.asarray(frame, dtype=np.float64)
-    regular = regularity(image)
+    found = periodicity(image)
+    regular = regularity(image, found)
+    # Of large images the texture is looked at on a smaller copy, for time.
+    smaller, shrunk = working_copy(image, side=_TEXTURE_SIDE_PX)
+    maps = texture_maps(smaller, zoom=shrunk)
     direction = anisotropy(maps)
     copy, zoom = working_copy(image)
     splits = splits_of(copy)
-    compact, found = particles_and_pores(splits, zoom=zoom, pixel_size_nm=pixel_size_nm)
+    # Without a direction there are no slopes beyond those of noise.
+    empty = direction.value is None
+    compact, any_found = particles_and_pores(splits, zoom=zoom, pixel_size_nm=pixel_size_nm, empty=empty)
     dark_share, phase_contrast = dark_and_bright(maps)
     cues = (
-        _spacing(image, pixel_size_nm, regular.value or 0.0),
+        _spacing(image, found, pixel_size_nm),
         regular,
         edges(maps),
         orientation_entropy(maps),
         direction,
-        contrast_of_frame(image),
-        *noise_of_frame(image),
+        contrast_of_frame(image, spectrum=found.spectrum),
+        *noise_of_frame(image, spectrum=found.spectrum),
         edge_slope(maps),
         _dominant_scale(grain_size(maps), pixel_size_nm),
         *compact,
-        *fibres(copy, splits, zoom=zoom, compact=found, pixel_size_nm=pixel_size_nm),
+        *fibres(copy, splits, zoom=zoom, compact=any_found, pixel_size_nm=pixel_size_nm),
         *layering(maps, direction.direction_deg),
         *cracks(maps, regularity=regular.value or 0.0, pixel_size_nm=pixel_size_nm),
-        lattice_defects(image, maps),
+        lattice_defects(image, found),
         replace(phase_contrast, name="phase contrast"),
         dark_share,
     )
@@ -104,23 +111,19 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
     return tuple(by_name[name] for name in MEASURED_CUES)
 
 
-def _spacing(frame: Float[np.ndarray, "height width"], pixel_size_nm: float | None, regular: float) -> Cue:
-    """Return the strongest periodicity, unless it is the little that compression leaves."""
-    cues = spacings_of_frame(frame, pixel_size_nm=pixel_size_nm)
-    size = pixel_size_nm or 1.0
-    for cue in cues:
-        if cue.value is None or cue.direction_deg is None:
-            break
-        if regular >= _BLOCKS_MATTER or not of_blocks(cue.value / size, cue.direction_deg):
-            return cue
-    return replace(
-        cues[0],
-        value=None,
-        uncertainty=None,
-        sentence="No periodicity stands out of the power spectrum.",
-        direction_deg=None,
-        direction_sd_deg=None,
-    )
+def _spacing(frame: Float[np.ndarray, "height width"], found: Periodicity, pixel_size_nm: float | None) -> Cue:
+    """Return the strongest periodicity, unless it is so weak that interference or a digital pattern would do."""
+    size, unit = (pixel_size_nm, "nm") if pixel_size_nm else (1.0, "px")
+    peak = max(found.peaks, key=lambda peak: peak.share, default=None)
+    if peak is None or peak.share < _LEAST_SHARE:
+        return Cue(
+            name="spacing",
+            value=None,
+            uncertainty=None,
+            unit=unit,
+            sentence="No periodicity stands out of the power spectrum.",
+        )
+    return spacing_at(frame, found.spectrum, peak.row, peak.col, peak.strength, size, unit, 0)
 
 
 def _dominant_scale(grain: Cue, pixel_size_nm: float | None) -> Cue:

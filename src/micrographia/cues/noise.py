@@ -70,8 +70,12 @@ def noise_level(micrograph: Micrograph, *, channel: int = 0) -> tuple[Cue, Cue]:
     return noise_of_frame(picture(micrograph, channel), channel=channel)
 
 
-def noise_of_frame(frame: Float[np.ndarray, "height width"], *, channel: int = 0) -> tuple[Cue, Cue]:
+def noise_of_frame(
+    frame: Float[np.ndarray, "height width"], *, spectrum: Spectrum | None = None, channel: int = 0
+) -> tuple[Cue, Cue]:
     """Return the noise and the signal-to-noise ratio of one frame without a bar of print, as `noise_level` explains.
+
+    Its power spectrum may be handed in where it is known already.
 
     Examples
     --------
@@ -79,7 +83,7 @@ def noise_of_frame(frame: Float[np.ndarray, "height width"], *, channel: int = 0
     >>> print(f"{noise.value:.1f} ± {noise.uncertainty:.1f}")
     5.1 ± 0.2
     """
-    noise = noise_of(power_spectrum(frame))
+    noise = noise_of(power_spectrum(frame) if spectrum is None else spectrum)
     variance = float(frame.var())
     signal = math.sqrt(max(variance - noise.sd**2, 0.0))
     doubt = (

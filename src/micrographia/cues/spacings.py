@@ -94,7 +94,9 @@ def spacings_of_frame(frame: Frame, *, pixel_size_nm: float | None, channel: int
     """
     spectrum = power_spectrum(frame)
     size, unit = (pixel_size_nm, "nm") if pixel_size_nm else (1.0, "px")
-    found = [_cue(frame, spectrum, row, col, strength, size, unit, channel) for row, col, strength in peaks(spectrum)]
+    found = [
+        spacing_at(frame, spectrum, row, col, strength, size, unit, channel) for row, col, strength in peaks(spectrum)
+    ]
     if found:
         return tuple(found)
     return (
@@ -179,9 +181,10 @@ def _mirrored(power: np.ndarray, row: np.ndarray, col: np.ndarray, zero: int) ->
     return np.asarray(power[np.where(flip, 2 * zero - row, row) % power.shape[0], inside])
 
 
-def _cue(
+def spacing_at(
     frame: Frame, spectrum: Spectrum, row: int, col: int, strength: float, size: float, unit: str, channel: int
 ) -> Cue:
+    """Return the periodicity of one of the `peaks`, refined, as `dominant_spacings` explains."""
     start = np.array([spectrum.row_frequency[row], spectrum.col_frequency[col]])
     frequency = _refined(frame, start)
     sd = np.sqrt([_variance(length, other, strength) for length, other in (frame.shape, frame.shape[::-1])])
