@@ -108,8 +108,8 @@ _ALL: Final[tuple[Aspect, ...]] = (
     Aspect(
         cue="spacing",
         section="lattice",
-        more=("repeats over the longer period", "has a wider spacing of its pattern"),
-        less=("repeats over the shorter period", "has a narrower spacing of its pattern"),
+        more=("repeats over a longer period", "has a wider spacing of its pattern"),
+        less=("repeats over a shorter period", "has a narrower spacing of its pattern"),
         most="repeats over the longest period",
         names=r"(?:lattice )?spacings?|periods?(?: of the strongest repeat)?|repeat distance|pitch|lattice constant",
         more_words=r"wider[- ]spaced|longer repeat",

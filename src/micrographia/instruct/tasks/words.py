@@ -70,7 +70,7 @@ def difference(a: Cue, b: Cue, allowed: float) -> tuple[str, str]:
     --------
     >>> a, b = (Cue(name="edges", value=v, uncertainty=0.5, unit="px per 1000 px²", sentence="") for v in (30.0, 28.0))
     >>> difference(a, b, 2.41)
-    ('2.00 px per 1000 px²', '2.41 px per 1000 px²')
+    ('2.0 px per 1000 px²', '2.4 px per 1000 px²')
     """
     away = abs((a.value or 0.0) - (b.value or 0.0))
     scale, name = length_unit(max(away, allowed)) if a.unit == "nm" else (1.0, a.unit)

@@ -200,7 +200,7 @@ def _description(assignment: Assignment, subjects: Sequence[Subject]) -> Reply:
         answer = " ".join(told[name] for name in names)
     first = [name for name in names if subject.by_name[name].uncertainty is not None][:2] or names[:2]
     steps = " ".join(f"{_capital(ASPECTS[name].quantity)} is {measured(subject.by_name[name])}." for name in first)
-    return Reply(reasoning=f"Each sentence rests on one measurement. {steps}", answer=answer)
+    return Reply(reasoning=steps, answer=answer)
 
 
 def _difference(assignment: Assignment, subjects: Sequence[Subject]) -> Reply:

@@ -71,7 +71,7 @@ def sentence(subject: Subject, name: str, *said: object, letter: str = "") -> st
     >>> edges = Cue(name="edges", value=30.0, uncertainty=0.5, unit="px per 1000 px²", sentence="Many edges.")
     >>> image = Subject(sha256="aa", frame=np.zeros((2, 2), np.float32), pixel_size_nm=None, cues=(edges,))
     >>> sentence(image, "edges", 2)
-    'There are many edges, at an edge density of 30.00 ± 0.50 px per 1000 px².'
+    'The image has many edges: the edge density is 30.00 ± 0.50 px per 1000 px².'
     """
     cue, aspect = subject.by_name[name], ASPECTS[name]
     if cue.value is None:
