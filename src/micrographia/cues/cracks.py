@@ -18,7 +18,7 @@ _DARKEST: Final = 0.1
 _OTHER_DARKEST: Final = (0.06, 0.15)
 _REGULAR: Final = 10.0
 _NEAR_PX: Final = 6
-_MOST_OF_IT: Final = 0.8
+_MOST_OF_IT: Final = 0.6
 _REACH_PX: Final = 20
 _STEPS: Final = (0.2, 1.0, 4.0)
 _LEAST_SD: Final = 0.1
@@ -122,8 +122,8 @@ def _lengths(
     if narrow.any() and wide.any():
         near, count = label(binary_dilation((narrow > 0) | (wide > 0), structure=_EIGHT, iterations=_NEAR_PX))
         fine_length, broad_length = (np.bincount(near.ravel(), n.ravel(), count + 1) for n in (narrow, wide))
-        # A line that one filter is too fine for shows to it in parts.
-        fits = fine_length >= _MOST_OF_IT * broad_length
+        # Along the flat bottom of a broad line the fine filter sees parts of lines, some side by side.
+        fits = broad_length < _MOST_OF_IT * fine_length
         narrow[~fits[near]] = 0
         wide[fits[near]] = 0
     return narrow, wide

@@ -6,11 +6,14 @@ import math
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float32
+from scipy.ndimage import gaussian_filter
 
 from micrographia.cues.cue import Cue
-from micrographia.cues.texture_maps import BROAD_PX, FINE_PX, TextureMaps, graded, gradient_noise, of_quarters
+from micrographia.cues.texture_maps import TextureMaps, graded, of_quarters
 
+_NARROW_PX: Final = 1.0
+_WIDE_PX: Final = 2.0
 _NOISE_SDS: Final = 6.0
 _CLEAREST: Final = 0.98
 _OF_THE_CLEAREST: Final = 0.3
@@ -41,7 +44,8 @@ def edge_slope(maps: TextureMaps) -> Cue:
     Returns
     -------
     Cue
-        ``sharpness`` [% of the height of an edge, per pixel]; None without edges that are clear of the noise.
+        ``sharpness`` [% of the height of an edge, per pixel]; None without edges that are clear of the noise. Lines
+        that are narrower than 4 px pass for sharp edges.
 
     Examples
     --------
@@ -51,18 +55,18 @@ def edge_slope(maps: TextureMaps) -> Cue:
     >>> print(f"{edge_slope(texture_maps(gaussian_filter(step, 4.0))).value:.0f} %")  # 1 / (4 √2π)
     10 %
     """
-    slope = np.hypot(maps.fine.x, maps.fine.y)
-    least = max(
-        _NOISE_SDS * gradient_noise(maps, maps.fine), _OF_THE_CLEAREST * float(np.quantile(slope, _CLEAREST)), 1e-9
-    )
-    where = _crests(maps, slope, least)
-    fine, broad = slope[where], np.hypot(maps.broad.x, maps.broad.y)[where]
-    ratio = np.square(fine / np.maximum(broad, 1e-12))
+    narrow, wide = (_slopes(maps.grey, sigma) for sigma in (_NARROW_PX, _WIDE_PX))
+    slope = np.hypot(*wide)
+    noise = maps.noise / (math.sqrt(8 * math.pi) * _WIDE_PX**2)
+    least = max(_NOISE_SDS * noise, _OF_THE_CLEAREST * float(np.quantile(slope, _CLEAREST)), 1e-9)
+    # Where the wider filter sees an edge, not each detail that the narrower one sees, the two are of the same edge.
+    where = _crests(wide, slope, least)
+    ratio = np.square(np.hypot(*narrow)[where] / slope[where])
     # No blur at all, and none that these filters can tell.
-    sharpest = (BROAD_PX / FINE_PX) ** 2
-    softest = (_SOFTEST_PX**2 + BROAD_PX**2) / (_SOFTEST_PX**2 + FINE_PX**2)
+    sharpest = (_WIDE_PX / _NARROW_PX) ** 2
+    softest = (_SOFTEST_PX**2 + _WIDE_PX**2) / (_SOFTEST_PX**2 + _NARROW_PX**2)
     ratio = np.clip(ratio, softest, sharpest)
-    squared = (BROAD_PX**2 - ratio * FINE_PX**2) / (ratio - 1)
+    squared = (_WIDE_PX**2 - ratio * _NARROW_PX**2) / (ratio - 1)
     if len(squared) < _FEWEST:
         return Cue(
             name="sharpness",
@@ -75,8 +79,8 @@ def edge_slope(maps: TextureMaps) -> Cue:
     down, right = (n // 2 for n in slope.shape)
     halves = [(rows < down) == above for above in (True, False)]
     parts = [squared[half & ((cols < right) == left)] for half in halves for left in (True, False)]
-    value = _rise(squared)
-    spread = of_quarters([_rise(part) for part in parts if len(part) >= _FEWEST // 4])
+    value = _rise(squared) / maps.zoom
+    spread = of_quarters([_rise(part) / maps.zoom for part in parts if len(part) >= _FEWEST // 4])
     words = graded(value, _STEPS, ("blurred", "soft", "sharp", "very sharp"))
     return Cue(
         name="sharpness",
@@ -91,12 +95,27 @@ def _rise(squared: Float[np.ndarray, " edge"]) -> float:
     return min(100.0, 100 / math.sqrt(2 * math.pi * (float(np.median(squared)) + _STEP_PX2)))
 
 
-def _crests(maps: TextureMaps, slope: Float[np.ndarray, "height width"], least: float) -> np.ndarray:
+def _slopes(
+    grey: Float32[np.ndarray, "height width"], sigma_px: float
+) -> tuple[Float32[np.ndarray, "height width"], Float32[np.ndarray, "height width"]]:
+    """Return the slopes (right, down) of a smoothed image, by differences over five pixels."""
+    smooth = gaussian_filter(grey, sigma_px, truncate=3.5)
+    right, down = np.zeros_like(smooth), np.zeros_like(smooth)
+    right[:, 2:-2] = (8 * (smooth[:, 3:-1] - smooth[:, 1:-3]) - (smooth[:, 4:] - smooth[:, :-4])) / 12
+    down[2:-2] = (8 * (smooth[3:-1] - smooth[1:-3]) - (smooth[4:] - smooth[:-4])) / 12
+    return right, down
+
+
+def _crests(
+    slopes: tuple[Float32[np.ndarray, "height width"], Float32[np.ndarray, "height width"]],
+    slope: Float32[np.ndarray, "height width"],
+    least: float,
+) -> Bool[np.ndarray, "height width"]:
     """Where slopes are largest across their edge."""
     where = np.zeros(slope.shape, dtype=bool)
     inner = slope[1:-1, 1:-1]
     across_x = (inner >= slope[1:-1, 2:]) & (inner >= slope[1:-1, :-2])
     across_y = (inner >= slope[2:, 1:-1]) & (inner >= slope[:-2, 1:-1])
-    steeper_in_x = np.abs(maps.fine.x[1:-1, 1:-1]) >= np.abs(maps.fine.y[1:-1, 1:-1])
+    steeper_in_x = np.abs(slopes[0][1:-1, 1:-1]) >= np.abs(slopes[1][1:-1, 1:-1])
     where[1:-1, 1:-1] = (inner > least) & np.where(steeper_in_x, across_x, across_y)
     return where

@@ -14,13 +14,17 @@ from scipy.signal import find_peaks
 from skimage.morphology import remove_small_holes, remove_small_objects, skeletonize
 
 from micrographia.cues.cue import Cue, length_words
-from micrographia.cues.grounds import LEAST_EDGE, Split
+from micrographia.cues.grounds import Split
 from micrographia.cues.texture_maps import graded, two_digits
 
 _LEAST_PIECE_PX: Final = 30
 _LEAST_ELONGATION: Final = 8.0
+_LEAST_FIBROUS: Final = 0.75
 _LEAST_LENGTH_SHARE: Final = 0.25
-_ALIGNED: Final = 0.3
+_ALIGNED: Final = 0.6
+_LEAST_COHERENCE: Final = 0.7
+_LEAST_EDGE_OF_FIBRES: Final = 6.0
+_SPUR: Final = 2.5
 _LINES: Final = 9
 _ALONG_PX: Final = 6.0
 _LEAST_VALLEY: Final = 0.15
@@ -64,6 +68,7 @@ def fibres(
     *,
     zoom: float,
     compact: bool,
+    empty: bool = False,
     pixel_size_nm: float | None,
 ) -> tuple[Cue, Cue, Cue]:
     """Return number, width and coverage of fibres.
@@ -83,6 +88,8 @@ def fibres(
         Pixels of the image per pixel of the copy.
     compact : bool
         Whether compact objects were found on a plain ground. Then there are no fibres unless they are there as well.
+    empty : bool
+        Whether noise is all that the image shows.
     pixel_size_nm : float, optional
         Size of a pixel of the image [nm].
 
@@ -100,13 +107,13 @@ def fibres(
     >>> print(f"{count.value:.0f}, {width.value:.0f} px")
     3, 8 px
     """
-    clear = [split for split in splits if split.edge >= LEAST_EDGE]
+    clear = [split for split in splits if split.edge >= _LEAST_EDGE_OF_FIBRES]
     found = [fibre for split in clear if (fibre := _on_ground(split)) is not None]
     size, unit = (zoom * pixel_size_nm, "nm") if pixel_size_nm else (zoom, "px")
     if found and not compact:
         counts = [fibre.count for fibre in found]
         return _cues(_middle(found), spread=float(np.std(counts)), size=size, unit=unit)
-    if compact or max((split.edge for split in splits), default=0.0) < LEAST_EDGE / 2:
+    if compact or empty:
         return _none(unit)
     bands = _side_by_side(copy)
     if bands is not None:
@@ -139,9 +146,11 @@ def _on_ground(split: Split) -> FibresFound | None:
     elongation = length**2 / np.maximum(area, 1.0)
     fibrous = (elongation >= _LEAST_ELONGATION) & (length >= _LEAST_LENGTH_SHARE * min(mask.shape))
     fibrous[0] = False
-    if area[fibrous].sum() < 0.5 * area[1:].sum():
-        return None
     kept = fibrous[pieces]
+    if area[fibrous].sum() < _LEAST_FIBROUS * area[1:].sum() or not (middle & kept).any():
+        return None
+    if float(_coherence(split.image)[middle & kept].mean()) < _LEAST_COHERENCE:
+        return None
     width = 2 * float(np.median(depth[middle & kept])) - 0.5
     ends = _ends(middle & kept, width)
     number = max(round(ends / 2), int(fibrous.sum()))
@@ -158,11 +167,18 @@ def _on_ground(split: Split) -> FibresFound | None:
     )
 
 
+def _coherence(image: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
+    """Return how far slopes around each pixel keep to one direction, 0 to 1."""
+    y, x = np.gradient(gaussian_filter(image, 3.0))
+    xx, yy, xy = (gaussian_filter(product, 6.0) for product in (x * x, y * y, x * y))
+    return np.asarray(np.hypot(xx - yy, 2 * xy) / np.maximum(xx + yy, 1e-300))
+
+
 def _ends(middle: Bool[np.ndarray, "height width"], width: float) -> int:
     """Return how many ends middle lines have, spurs not counted; where they leave the image is an end."""
     neighbours = convolve(middle.astype(np.int32), _EIGHT, mode="constant") - 1
     forks = middle & (neighbours >= 3)
-    # Spurs are shorter than the fibre is wide: branches from a tip to a fork of less than that do not count.
+    # Rough fibres have spurs: short branches from a tip to a fork are no ends.
     branches, count = label_pieces(middle & ~forks, structure=_EIGHT)
     length = np.bincount(branches.ravel(), minlength=count + 1)
     tips = middle & (neighbours == 1) & ~forks
@@ -172,8 +188,8 @@ def _ends(middle: Bool[np.ndarray, "height width"], width: float) -> int:
     border = np.zeros(middle.shape, dtype=bool)
     border[0], border[-1], border[:, 0], border[:, -1] = True, True, True, True
     tips &= ~border
-    real = tips & ~(touches & (length < 1.2 * width))[branches]
-    leaves = middle & border & ~(touches & (length < 0.6 * width))[branches]
+    real = tips & ~(touches & (length < _SPUR * width))[branches]
+    leaves = middle & border & ~(touches & (length < width))[branches]
     _, leaving = label_pieces(leaves, structure=_EIGHT)
     return int(real.sum()) + int(leaving)
 

@@ -22,6 +22,7 @@ _LEAST_STEP: Final = 0.12
 _OTHER_STEPS: Final = (0.07, 0.2)
 _LEAST_SD: Final = 0.02
 _SHADING: Final = 6
+_ALL: Final = (slice(None), slice(None))
 _LEAST_REACH_PX: Final = 6
 _REACH: Final = 0.03
 
@@ -45,8 +46,9 @@ class Profile:
 def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
     r"""Return how far the image is made of straight parallel bands, and the number of bands.
 
-    The grey is averaged along the direction of the structure. The strength is the share of the variance beyond noise
-    and shading that this profile explains, :math:`(\mathrm{var}(\bar I) - v) / (\mathrm{var}(I) - v)`. A band ends
+    The grey is averaged along the direction of the structure, or along an axis of the image if that explains more.
+    The strength is the share of the variance beyond noise and shading that this profile explains,
+    :math:`(\mathrm{var}(\bar I) - v) / (\mathrm{var}(I) - v)`. A band ends
     where the profile steps by 12 % of the contrast or more.
 
     Parameters
@@ -71,7 +73,14 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
     4, 1.00
     """
     flat = maps.fine.grey - gaussian_filter(maps.fine.grey, min(maps.grey.shape) / _SHADING, truncate=2.0)
-    whole = None if across_deg is None else _profile(maps, flat, across_deg, (slice(None), slice(None)))
+    whole = None
+    if across_deg is not None:
+        tried = [
+            (_profile(maps, flat, angle, _ALL), angle) for angle in (across_deg, _broad_direction(maps), 0.0, 90.0)
+        ]
+        seen = [(profile, angle) for profile, angle in tried if profile is not None]
+        if seen:
+            whole, across_deg = max(seen, key=lambda found: found[0].strength)
     if across_deg is None or whole is None:
         return (
             Cue(
@@ -99,6 +108,13 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
         direction_deg=across_deg,
     )
     return _layers(whole), strength
+
+
+def _broad_direction(maps: TextureMaps) -> float:
+    """Return the direction across the structure by the slopes of the broader smoothing [°]."""
+    x, y = maps.broad.x, maps.broad.y
+    double = math.atan2(-2 * float((x * y).mean()), float((x * x).mean()) - float((y * y).mean()))
+    return math.degrees(double / 2) % 180
 
 
 def _layers(profile: Profile) -> Cue:

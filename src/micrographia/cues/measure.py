@@ -100,7 +100,7 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
         edge_slope(maps),
         _dominant_scale(grain_size(maps), pixel_size_nm),
         *compact,
-        *fibres(copy, splits, zoom=zoom, compact=any_found, pixel_size_nm=pixel_size_nm),
+        *fibres(copy, splits, zoom=zoom, compact=any_found, empty=empty, pixel_size_nm=pixel_size_nm),
         *layering(maps, direction.direction_deg),
         *cracks(maps, regularity=regular.value or 0.0, pixel_size_nm=pixel_size_nm),
         lattice_defects(image, found),
