@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from micrographia.instruct.groups import Groups
 from micrographia.instruct.record import Record
 from micrographia.instruct.tasks.words import rank
 
@@ -51,45 +52,54 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """Which records give which answer to which question, word for word: 8 bytes a record.
+    """Which records give which answer to which question, word for word: 16 bytes a record.
 
     Parameters
     ----------
     found : dict
-        For each question, as a number, and answer: the ids as numbers.
+        For each question, as a number, and answer: id and first image of each record, in turn, as numbers.
     options : dict
         For each question: its kind of answer, and what may be answered.
+    groups : Groups
+        Images that are asked about together.
     """
 
     found: dict[int, dict[str, array[int]]] = field(default_factory=dict)
     options: dict[int, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    groups: Groups = field(default_factory=Groups)
 
     def enter(self, record: Record) -> None:
-        """Take note of a record; of one that is rejected, or answered in sentences or numbers, there is nothing."""
+        """Take note of a record; of the answer only if it is verified and one of a few."""
+        self.groups.join(record.images)
         if record.verified and record.answer_type in CLOSED:
             question = rank(record.question)
             self.options.setdefault(question, (record.answer_type, options_of(record)))
-            self.found.setdefault(question, {}).setdefault(record.answer, array("Q")).append(rank(record.id))
+            entries = self.found.setdefault(question, {}).setdefault(record.answer, array("Q"))
+            entries.extend((rank(record.id), rank(record.images[0])))
 
     def without(self, ids: Collection[int]) -> Ledger:
         """Return the same without some records."""
-        left = Ledger(options=self.options)
+        left = Ledger(options=self.options, groups=self.groups)
         for question, by_answer in self.found.items():
-            left.found[question] = {a: array("Q", (one for one in o if one not in ids)) for a, o in by_answer.items()}
+            left.found[question] = {
+                answer: array("Q", (part for one in _pairs(entries) if one[0] not in ids for part in one))
+                for answer, entries in by_answer.items()
+            }
         return left
 
     @property
     def surplus(self) -> frozenset[int]:
         """Ids, as numbers, of what to leave out, so that every question has each of its answers equally often.
 
-        The same words, threshold included, then go with every answer alike: who reads the question alone is right by
-        chance only. With teachers that err, whole groups of images lose their counterpart and fall out.
+        It has so within each group of images, and so in every split by groups. The same words, threshold included, then
+        go with every answer alike: who reads the question alone is right by chance only.
         """
         out: set[int] = set()
         for question, by_answer in self.found.items():
-            least = min(len(by_answer.get(answer, ())) for answer in self._answers(question))
-            for ids in by_answer.values():
-                out.update(sorted(ids)[least:])
+            for grouped in self._by_group(by_answer).values():
+                least = min(len(grouped.get(answer, ())) for answer in self._answers(question))
+                for ids in grouped.values():
+                    out.update(sorted(ids)[least:])
         return frozenset(out)
 
     @property
@@ -98,7 +108,7 @@ class Ledger:
         counts: dict[str, Counter[str]] = {kind: Counter() for kind in CLOSED}
         questions = uneven = 0
         for question, by_answer in self.found.items():
-            said = {answer: len(by_answer.get(answer, ())) for answer in self._answers(question)}
+            said = {answer: len(by_answer.get(answer, ())) // 2 for answer in self._answers(question)}
             if any(said.values()):
                 questions += 1
                 uneven += len(set(said.values())) > 1
@@ -107,8 +117,19 @@ class Ledger:
             binary=dict(counts["binary"]), choices=dict(counts["choice"]), questions=questions, uneven=uneven
         )
 
+    def _by_group(self, by_answer: Mapping[str, array[int]]) -> dict[int, dict[str, list[int]]]:
+        grouped: dict[int, dict[str, list[int]]] = {}
+        for answer, entries in by_answer.items():
+            for one, image in _pairs(entries):
+                grouped.setdefault(self.groups.root(image), {}).setdefault(answer, []).append(one)
+        return grouped
+
     def _answers(self, question: int) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.options[question][1], *self.found[question])))
+
+
+def _pairs(entries: array[int]) -> Iterator[tuple[int, int]]:
+    return zip(entries[::2], entries[1::2], strict=True)
 
 
 def options_of(record: Record) -> tuple[str, ...]:

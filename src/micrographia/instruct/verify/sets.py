@@ -145,6 +145,7 @@ def _note(
         key = rank(record.model, record.question, *sorted(record.images))
         orders[key].append((number, rank(*record.images), order_free(record)))
     if not record.verified:
+        ledger.groups.join(record.images)
         return
     question = rank(record.model, record.question, *record.images)
     first = asked.setdefault(question, record.id)
