@@ -10,6 +10,7 @@ from micrographia.cues.cue import Cue
 from micrographia.instruct.assignment import Assignment
 from micrographia.instruct.subject import Subject
 from micrographia.instruct.tasks.margins import (
+    SIGMAS,
     TOO_CLOSE,
     against,
     compare,
@@ -89,7 +90,8 @@ def presence(subject: Subject, name: str, *, room: float = 1.0) -> bool | None:
         return None
     if cue.value > room * allowed:
         return True
-    return False if cue.value + 2 * sd <= floor(subject, name) / room else None
+    absent = cue.value == 0 or cue.value + SIGMAS * sd <= floor(subject, name) / room
+    return False if absent else None
 
 
 def _threshold(assignment: Assignment, subjects: Sequence[Subject], room: float) -> Truth | None:

@@ -79,7 +79,7 @@ def sentence(subject: Subject, name: str, *said: object, letter: str = "") -> st
     where = f" in {letter}" if letter else ""
     value = f"{measured(cue)}{where}"
     words = {"quantity": aspect.quantity, "Quantity": _capital(aspect.quantity), "value": value}
-    if aspect.present and cue.value == 0 and not cue.uncertainty:
+    if aspect.present and cue.value == 0 and not letter:
         return pick(_NONE, *said, name).format(things=aspect.present)
     if aspect.counts:
         phrases = _SOME if cue.value != 1 and not letter else (_ONE,)

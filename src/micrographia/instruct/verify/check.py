@@ -63,16 +63,16 @@ def check(
     >>> [one.name for one in check(asked, said, [image]) if one.passed is False]
     ['answer', 'facts']
     """
-    text = reply.answer if assignment.answer_type == "text" else ""
-    judged = [one for part in (reply.reasoning, text) for one in verdicts(part, assignment, subjects)]
+    steps = verdicts(reply.reasoning, assignment, subjects)
+    told = verdicts(reply.answer, assignment, subjects) if assignment.answer_type == "text" else []
     return (
         _refusal(reply),
         _format(assignment, reply),
         _answer(assignment, reply, subjects),
-        _facts(judged),
+        _facts([*steps, *told]),
         _invented(assignment, reply),
         _leak(assignment, reply, forbidden),
-        _support(assignment, reply, subjects),
+        _support(assignment, told),
     )
 
 
@@ -196,13 +196,11 @@ def _leak(assignment: Assignment, reply: Reply, forbidden: Collection[str]) -> C
     return Check(name="leak", passed=True, found="")
 
 
-def _support(assignment: Assignment, reply: Reply, subjects: Sequence[Subject]) -> Check:
+def _support(assignment: Assignment, told: Sequence[Verdict]) -> Check:
     if assignment.answer_type != "text":
         return Check(name="support", passed=None, found="")
-    judged = verdicts(reply.answer, assignment, subjects)
-    bare = [one.sentence for one in judged if one.true is None]
-    if not judged or len(bare) > _LEAST_SUPPORT * len(judged):
-        return Check(name="support", passed=False, found=f"{len(bare)} of {len(judged)} sentences cannot be verified")
-    return Check(
-        name="support", passed=None if bare else True, found="; ".join(f"not verifiable: {one!r}" for one in bare)
-    )
+    bare = [one.sentence for one in told if one.true is None]
+    if not told or len(bare) > _LEAST_SUPPORT * len(told):
+        return Check(name="support", passed=False, found=f"{len(bare)} of {len(told)} sentences cannot be verified")
+    found = "; ".join(f"not verifiable: {one!r}" for one in bare)
+    return Check(name="support", passed=None if bare else True, found=found)

@@ -42,7 +42,9 @@ _GRADES: Final[tuple[tuple[str, str, float, float], ...]] = (
     (r"noise-free|hardly noisy|almost noise-free|very clean", "signal to noise", 10.0, 1e9),
 )
 _COUNTED: Final = (
-    (r"many|numerous|plenty of|lots of|abundant|countless|a large number of|hundreds of|dozens of", 10.0, 1e9),
+    (r"many|numerous|plenty of|lots of|abundant|countless|a large number of", 10.0, 1e9),
+    (r"dozens of", 20.0, 1e9),
+    (r"hundreds of|thousands of", 80.0, 1e9),
     (r"few|a few|several|some|a handful of|sparse|scattered|isolated", 0.5, 30.0),
     (r"a single|only one|a lone", 0.5, 1.5),
     (r"a pair of|two", 1.5, 2.5),
@@ -114,7 +116,8 @@ def _values(clause: Clause, speaker: int | None) -> list[Claim]:
             kind = "direction"
         elif cue in (DIFFERENCE, TOLERANCE):
             kind, cue = ("difference" if cue == DIFFERENCE else "tolerance"), clause.topic
-        found.append(Claim(kind=kind, said=clause.text, cue=cue, image=image, quantity=number))
+        denied = number.relation == "is" and re.search(r"\bnot\s+(?:\w+\s+)?$", clause.text[: number.start])
+        found.append(Claim(kind=kind, said=clause.text, cue=cue, image=image, quantity=number, positive=not denied))
     return found
 
 
@@ -126,6 +129,11 @@ def _cue_of(clause: Clause, number: Quantity) -> str | None:
         if re.fullmatch(r"\s*(?:[a-z-]+\s+){0,2}", between) and not re.search(r"\b(?:in|for|and|or|of|is)\b", between):
             return counted.cue
     earlier = [m for m in clause.told if m.end <= number.start]
+    if len(earlier) > 1 and earlier[-2].cue == DIFFERENCE:
+        # "The difference in edge density is ...": of the edge density, but the difference.
+        between = clause.text[earlier[-2].end : earlier[-1].start]
+        if re.fullmatch(r"\s+(?:in|of)(?: the)?\s+", between):
+            return DIFFERENCE
     if earlier:
         return with_unit_of(earlier[-1].cue, number.unit)
     if clause.topic:

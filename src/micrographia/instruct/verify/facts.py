@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
@@ -26,6 +27,7 @@ from micrographia.instruct.verify.claims import claims
 from micrographia.instruct.verify.quantities import Quantity, quantities
 from micrographia.instruct.verify.sentences import sentences
 
+_ALL: Final = re.compile(r"\b(?:both|all|each|every|neither|none)\b", re.IGNORECASE)
 _SD_RATIO: Final = 1.5
 _DERIVED_SLACK: Final = 0.1
 _DIRECTION_SLACK_DEG: Final = 2.0
@@ -84,8 +86,9 @@ def verdicts(text: str, assignment: Assignment, subjects: Sequence[Subject]) -> 
 
 
 def _judge(claim: Claim, assignment: Assignment, subjects: Sequence[Subject]) -> tuple[bool | None, str]:
-    if claim.image is not None and claim.image >= len(subjects):
-        return False, f"there is no image {LETTERS[claim.image]}"
+    beyond = next((k for k in (claim.image, claim.other) if k is not None and k >= len(subjects)), None)
+    if beyond is not None:
+        return False, f"there is no image {LETTERS[beyond]}"
     if claim.cue is not None and any(claim.cue not in subject.by_name for subject in subjects):
         return False, f"{claim.cue} was not measured"
     match claim.kind:
@@ -121,7 +124,8 @@ def _value(claim: Claim, assignment: Assignment, subjects: Sequence[Subject]) ->
     cues = [subject.by_name[claim.cue] for subject in chosen]
     if number.relation == "is":
         # A limit may be named again beside the value that is held against it.
-        true = any(_is(number, cue) for cue in cues)
+        matching = [_is(number, cue) for cue in cues]
+        true = (all(matching) if _of_all(claim) else any(matching)) == claim.positive
         known = ", ".join(sorted({measured(cue) for cue in cues}))
         quantity = ASPECTS[claim.cue].quantity.removeprefix("the ")
         return true, f"{quantity} of {_said(number)} is said, and {known} is measured"
@@ -184,8 +188,8 @@ def _presence(claim: Claim, subjects: Sequence[Subject]) -> tuple[bool | None, s
     found = {presence(subject, name) for subject in _of(claim, subjects)}
     things = ASPECTS[name].present
     said = f"{things} are said to be {'there' if claim.positive else 'missing'}"
-    # Said of none in particular, it is said of all, or of one of them.
-    if claim.positive in found:
+    # Said of no image in particular, it is true if it is of one, unless it is said of all.
+    if claim.positive in found and (len(found) == 1 or not _of_all(claim)):
         return True, ""
     if None in found:
         return False, f"{said}, which cannot be told"
@@ -270,6 +274,10 @@ def _pairs(claim: Claim, images: int) -> Iterator[tuple[int, int]]:
 
 def _of(claim: Claim, subjects: Sequence[Subject]) -> list[Subject]:
     return list(subjects) if claim.image is None else [subjects[claim.image]]
+
+
+def _of_all(claim: Claim) -> bool:
+    return claim.image is None and bool(_ALL.search(claim.said))
 
 
 def _number(claim: Claim) -> Quantity:

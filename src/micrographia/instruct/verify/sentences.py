@@ -12,7 +12,12 @@ from micrographia.instruct.tasks.truth import LETTERS
 _ABBREVIATIONS: Final = r"(?<!e\.g\.)(?<!i\.e\.)(?<!approx\.)(?<!ca\.)(?<!vs\.)"
 _END: Final = re.compile(rf"(?:(?<=[.!?])|(?<=[.!?][\"')])){_ABBREVIATIONS}\s+|\n+")
 _HEADING: Final = re.compile(r"^\s*(?:[-*#•]+\s*|\d{1,2}[.)]\s+)?(?:\*\*)?(?:[A-Z][a-z]+(?: [a-z]+)?:(?:\*\*)?\s+)?")
-_CLAUSE: Final = re.compile(r"[;:]\s+|,?\s+(?:but|while|whereas|although|though|yet)\s+|,\s+with\s+", re.IGNORECASE)
+_CLAUSE: Final = re.compile(
+    r"[;:]\s+|,?\s+(?:but|while|whereas|although|though|yet)\s+|,\s+with\s+"
+    # "A shows cracks, B does not" denies of B only.
+    r"|,\s+(?:and\s+)?(?=(?:image\s+)?[A-D]\s+(?:does|do|is|has|shows?)\s*(?:not|n't|none|no)\b)",
+    re.IGNORECASE,
+)
 _VERBS: Final = (
     r"is|are|was|has|have|had|shows?|looks?|contains?|holds?|repeats?|keeps?|separates?|exceeds?|exhibits?|displays?"
     r"|appears?|seems?|does|do|can|cannot|and|or|than|with|to|but|while|whereas|differs?|lacks?|reveals?|features?|in"
@@ -58,7 +63,7 @@ def clauses(sentence: str) -> list[str]:
 
 
 def letters(clause: str, images: int) -> list[Letter]:
-    """Return the images that a clause names, in their order; none where there is only one image.
+    """Return the images that a clause names, in their order, there or not; none where there is only one image.
 
     Examples
     --------
@@ -70,9 +75,7 @@ def letters(clause: str, images: int) -> list[Letter]:
     found = []
     for match in _LETTER.finditer(clause):
         group = next(k for k in range(1, 5) if match.group(k))
-        image = LETTERS.index(match.group(group))
-        if image < images:
-            found.append(Letter(image, match.start(group), match.end(group)))
+        found.append(Letter(LETTERS.index(match.group(group)), match.start(group), match.end(group)))
     return found
 
 
