@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Final
 
 import numpy as np
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Bool, Complex, Float, Int
 from scipy.ndimage import correlate1d, gaussian_filter, map_coordinates
 
 from micrographia.cues.cue import Cue
@@ -28,11 +28,13 @@ _MOST_SIDE_PX: Final = 640
 _SMOOTHING: Final = 0.12
 _MOST_SMOOTHING_PX: Final = 1.5
 _RELATIVE_SD: Final = 0.3
+_SAME_AREA: Final = 1.15
 _SAMPLES: Final = 6
-_SMOOTHING_CELLS: Final = 2.0
+_SMOOTHING_CELLS: Final = 1.6
 _AROUND_CELLS: Final = 4
 _SDS: Final = 5.0
 _LEAST_SPREAD: Final = 0.1
+_LEAST_DIFFERENCE: Final = 0.02
 _OTHER_SDS: Final = (4.0, 6.5)
 _MOST_DIFFER: Final = 25.0
 _NO_LATTICE: Final = "The image shows no lattice, so it has no lattice defects."
@@ -102,8 +104,8 @@ def lattice_defects(frame: Float[np.ndarray, "height width"], found: Periodicity
     scores, shown = _differences(grey, Cells(g_per_px=g, phase=_distortion(grey, g)))
     if shown < _FEWEST_CELLS:
         return _none(f"The image shows a lattice, but only {shown} whole cells of it: too few to compare.")
-    count = _differing(scores, _SDS)
-    others = [_differing(scores, sds) for sds in _OTHER_SDS]
+    count = int(_differs(scores, _SDS).sum())
+    others = [int(_differs(scores, sds).sum()) for sds in _OTHER_SDS]
     share = 100 * count / shown
     if share > _MOST_DIFFER:
         return _none(
@@ -146,7 +148,12 @@ def _basis(found: Periodicity) -> Float[np.ndarray, "2 2"] | None:
             pairs.append((area, pair))
     if not pairs or sum(peak.share for peak in strong) < _LEAST_SHARE:
         return None
-    area, g = min(pairs, key=lambda pair: pair[0])
+    # Of the pairs that span the whole lattice, the shortest vectors are placed best by their phase.
+    least = min(area for area, _ in pairs)
+    area, g = min(
+        ((area, pair) for area, pair in pairs if area <= _SAME_AREA * least),
+        key=lambda found: float(np.hypot(*found[1].T).sum()),
+    )
     pixels = len(found.spectrum.row_frequency) * 2 * (len(found.spectrum.col_frequency) - 1)
     return g if pixels * area >= _FEWEST_CELLS else None
 
@@ -162,8 +169,11 @@ def _distortion(
     y, x = np.arange(height)[:, None], np.arange(width)[None, :]
     found = np.zeros((2, height, width))
     for k, (down, right) in enumerate(g):
-        wave = np.exp(-2j * np.pi * (down * y + right * x)).astype(np.complex64)
-        found[k] = _unwrapped(_blurred(flat * wave, sigma)) / (2 * np.pi)
+        wave = flat * np.exp(-2j * np.pi * (down * y + right * x)).astype(np.complex64)
+        first = _unwrapped(_blurred(wave, sigma))
+        # What the blur has levelled off of the distortion shows when the rest is taken off.
+        rest = np.angle(_blurred(wave * np.exp(-1j * first).astype(np.complex64), sigma))
+        found[k] = (first + rest) / (2 * np.pi)
     return found
 
 
@@ -200,22 +210,28 @@ def _differences(grey: Float[np.ndarray, "height width"], cells: Cells) -> tuple
         return np.zeros(0), len(where)
     values = map_coordinates(grey, [where[..., 0], where[..., 1]], order=1, mode="nearest")
     mean = np.median(values, axis=0)
-    level = _of_neighbours(values.mean(axis=1), ways)
     shape = mean - mean.mean()
-    gain = _of_neighbours(values @ shape / max(float(shape @ shape), 1e-300), ways)
-    expected = level[:, None] + gain[:, None] * shape[None]
-    apart = values - expected
-    # What differs at each place of the cell has its own spread: flanks differ by jitter more than hollows do.
-    spread = 1.4826 * np.median(np.abs(apart - np.median(apart, axis=0)), axis=0)
-    spread = np.hypot(spread, 0.02 * float(np.ptp(mean)))
-    return np.abs(apart / spread).mean(axis=1), len(where)
+    gains = values @ shape / max(float(shape @ shape), 1e-300)
+    scores, whole_cells = np.zeros(len(where)), np.ones(len(where))
+    # In the second round cells that differ are not taken for what their neighbours should be like.
+    for _ in range(2):
+        level = _of_neighbours(values.mean(axis=1), whole_cells, ways)
+        gain = _of_neighbours(gains, whole_cells, ways)
+        apart = values - level[:, None] - gain[:, None] * shape[None]
+        # Each place of the cell has its own spread: flanks differ by jitter more than hollows do.
+        spread = 1.4826 * np.median(np.abs(apart - np.median(apart, axis=0)), axis=0)
+        spread = np.hypot(spread, _LEAST_DIFFERENCE * float(np.ptp(mean)))
+        scores = np.abs(apart / spread).mean(axis=1)
+        whole_cells = (~_differs(scores, _SDS)).astype(float)
+    return scores, len(where)
 
 
-def _differing(scores: Float[np.ndarray, " cell"], sds: float) -> int:
+def _differs(scores: Float[np.ndarray, " cell"], sds: float) -> Bool[np.ndarray, " cell"]:
+    """Tell which cells differ from the mean cell."""
     middle = float(np.median(scores))
     spread = 1.4826 * float(np.median(np.abs(scores - middle)))
     # Cells of a lattice without noise hardly differ at all.
-    return int((scores > middle + sds * max(spread, _LEAST_SPREAD, middle / 3)).sum())
+    return np.asarray(scores > middle + sds * max(spread, _LEAST_SPREAD, middle / 3))
 
 
 def _corners(shape: tuple[int, ...], cells: Cells) -> tuple[Float[np.ndarray, "cell 2"], Int[np.ndarray, "cell 2"]]:
@@ -240,13 +256,15 @@ def _positions(places: Float[np.ndarray, "place 2"], cells: Cells) -> Float[np.n
     return np.asarray(where)
 
 
-def _of_neighbours(values: Float[np.ndarray, " cell"], ways: Int[np.ndarray, "cell 2"]) -> Float[np.ndarray, " cell"]:
+def _of_neighbours(
+    values: Float[np.ndarray, " cell"], weights: Float[np.ndarray, " cell"], ways: Int[np.ndarray, "cell 2"]
+) -> Float[np.ndarray, " cell"]:
     """Return the weighted mean over the cells around each, itself not counted."""
     low = ways.min(axis=0)
     size = ways.max(axis=0) - low + 1
     place = tuple((ways - low).T)
     grid, there = np.zeros(size), np.zeros(size)
-    grid[place], there[place] = values, 1.0
+    grid[place], there[place] = values * weights, weights
     reach = np.arange(-_AROUND_CELLS, _AROUND_CELLS + 1)
     weight = np.exp(-(reach**2) / (_AROUND_CELLS**2 / 2))
     itself = (1 / weight.sum()) ** 2

@@ -22,6 +22,7 @@ _LEAST_STEP: Final = 0.12
 _OTHER_STEPS: Final = (0.07, 0.2)
 _LEAST_SD: Final = 0.02
 _SHADING: Final = 6
+_MOST_BESIDE_SHADING: Final = 0.15
 _ALL: Final = (slice(None), slice(None))
 _LEAST_REACH_PX: Final = 6
 _REACH: Final = 0.03
@@ -94,6 +95,13 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
                 sentence="Structure has no direction, so nothing is layered.",
             ),
         )
+    count = _bands(whole.grey, _LEAST_STEP)
+    if count < 2 and _is_shading(whole.grey):
+        sentence = "Greys have no step from band to band, so nothing is layered."
+        return (
+            Cue(name="layers", value=0.0, uncertainty=0.0, unit="", sentence=sentence),
+            Cue(name="layering", value=0.0, uncertainty=_LEAST_SD, unit="", sentence=sentence),
+        )
     parts = [_profile(maps, flat, across_deg, part) for part in maps.quarters]
     spread = of_quarters([part.strength for part in parts if part is not None])
     words = graded(
@@ -107,7 +115,7 @@ def layering(maps: TextureMaps, across_deg: float | None) -> tuple[Cue, Cue]:
         sentence=f"The image is {words}: parallel bands explain {two_digits(100 * whole.strength)} % of its greys.",
         direction_deg=across_deg,
     )
-    return _layers(whole), strength
+    return _layers(whole, count), strength
 
 
 def _broad_direction(maps: TextureMaps) -> float:
@@ -117,7 +125,7 @@ def _broad_direction(maps: TextureMaps) -> float:
     return math.degrees(double / 2) % 180
 
 
-def _layers(profile: Profile) -> Cue:
+def _layers(profile: Profile, count: int) -> Cue:
     if profile.strength < _NO_LAYERS:
         return Cue(name="layers", value=0.0, uncertainty=0.0, unit="", sentence="There are no layers.")
     if profile.strength < _LAYERED:
@@ -128,15 +136,21 @@ def _layers(profile: Profile) -> Cue:
             unit="",
             sentence="Structure keeps to one direction, but not so straight that layers could be counted.",
         )
-    count = _bands(profile.grey, _LEAST_STEP)
+    if count < 2:
+        return Cue(
+            name="layers",
+            value=None,
+            uncertainty=None,
+            unit="",
+            sentence="The bands are too fine or too faint to be counted as layers.",
+        )
     others = [_bands(profile.grey, step) for step in _OTHER_STEPS]
-    layers = "layer" if count == 1 else "layers"
     return Cue(
         name="layers",
         value=float(count),
         uncertainty=math.sqrt(float(np.mean([(other - count) ** 2 for other in others]))),
         unit="",
-        sentence=f"{count} {layers} lie across the image, told apart by steps of their grey.",
+        sentence=f"{count} layers lie across the image, told apart by steps of their grey.",
     )
 
 
@@ -165,6 +179,13 @@ def _profile(
     middle = float((weight * across).sum())
     between = float((weight * (across - middle) ** 2).sum()) - noise / float(rows.max())
     return Profile(grey=mean[first : last + 1], strength=float(np.clip(between / total, 0.0, 1.0)))
+
+
+def _is_shading(profile: Float[np.ndarray, " position"]) -> bool:
+    """Tell a profile that changes smoothly, as a cubic polynomial does, from bands."""
+    place = np.linspace(-1, 1, len(profile))
+    rest = profile - np.polynomial.Polynomial.fit(place, profile, 3)(place)
+    return float(rest.var()) <= _MOST_BESIDE_SHADING * float(profile.var())
 
 
 def _bands(profile: Float[np.ndarray, " position"], least_step: float) -> int:
