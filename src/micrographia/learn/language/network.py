@@ -52,7 +52,8 @@ class MaskedWordHead(nn.Module):
 
     def __init__(self, dimension: int, embedding: int, tokens: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.dense = nn.Linear(dimension, embedding)
+        # Drawn below, from the generator that was handed in.
+        self.dense = nn.utils.skip_init(nn.Linear, dimension, embedding)  # type: ignore[no-untyped-call]
         self.norm = nn.LayerNorm(embedding)
         self.bias = nn.Parameter(torch.zeros(tokens))
         with torch.no_grad():
@@ -198,7 +199,12 @@ def load_base(folder: Path | None = None) -> Base:
                 "predict masked words, as bert, roberta or distilbert"
             )
         encoder = AutoModel.from_pretrained(
-            str(home), config=config, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+            str(home),
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            attn_implementation="eager",  # on processors the backward pass of the fused kind takes longer than all else
         )
         tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:

@@ -8,7 +8,7 @@ from typing import Final
 
 from micrographia.errors import InputError
 
-MOST_TOKENS: Final = 128
+MOST_TOKENS: Final = 96
 """Where a text of the training is cut off."""
 
 

@@ -84,7 +84,8 @@ def train_language(
         "base": digest_of(start),
         "general": general.sha256,
     }
-    network, source, words = _prepared(start, kept, general, settings)
+    with torch.random.fork_rng():  # transformers draws rows of new tokens, before they are set
+        network, source, words = _prepared(start, kept, general, settings)
     old = torch.ones(start.encoder.get_input_embeddings().num_embeddings, dtype=torch.bool)
     old[source.tokenizer.convert_tokens_to_ids(list(words))] = False
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if settings.bf16 else "no")
