@@ -58,8 +58,8 @@ class Scores:
     paraphrases: np.ndarray
 
 
-def variants(steps: int) -> dict[str, Variant]:
-    usual = LanguageSettings(steps=steps)
+def variants(steps: int, batch: int) -> dict[str, Variant]:
+    usual = LanguageSettings(steps=steps, batch=batch)
     no_general = replace(usual.weights, cosine=0.0, relational=0.0)
     found = (
         Variant(name="head", settings=replace(usual, frozen=True, new_words=0)),
@@ -235,8 +235,9 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument(
         "--only", nargs="*", help="Which variants; by default head, adapted and both without new words."
     )
@@ -250,8 +251,8 @@ def main() -> None:
     base_encoder = load_embedder("minilm")
     found: dict[str, list[Scores]] = {}
     for name in options.only or ("head", "adapted", "adapted, no new words"):
-        variant = variants(options.steps)[name]
-        for seed in range(options.seeds):
+        variant = variants(options.steps, options.batch)[name]
+        for seed in options.seeds:
             out = options.work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
             start = time.process_time()
             if not (out / "language.json").is_file():

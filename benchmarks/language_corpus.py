@@ -1,9 +1,11 @@
-"""A made-up corpus for `benchmarks/language.py`: what `describe` measures on tiles of micrographs, in many wordings.
+"""The corpus of `benchmarks/language.py`: records, which file each image was cut from, and what was measured on it.
 
-Stands in for records of `micrographia instruct generate`, and is written as they are: ``records.parquet``, with
-``fields.csv`` (which file an image was cut from) and ``cues.csv`` (what was measured on it) beside.
+Written are ``records.parquet``, ``fields.csv`` and ``cues.csv``.
 
-Run:  python benchmarks/language_corpus.py --data ../shared/data --out CORPUS
+With --instruct, it is what `benchmarks/instruct.py --out INSTRUCT` left. Without, a made-up one stands in: what
+`describe` measures on tiles of micrographs, in several wordings.
+
+Run:  python benchmarks/language_corpus.py --data ../shared/data --instruct INSTRUCT --out CORPUS
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -136,12 +139,56 @@ def write_corpus(data: Path, out: Path, *, seed: int = 0) -> None:
     print(f"{len(rows)} records about {len(fields)} tiles of {len({f for _, f in fields})} files: {out}")
 
 
+def take_over(data: Path, instruct: Path, out: Path) -> None:
+    """Write the records of `benchmarks/instruct.py` as the corpus."""
+    import instruct as generated
+    from micrographia.cues.cue import picture
+    from micrographia.instruct.engine.images import pixel_hash
+
+    rows = []
+    with (instruct / "records.jsonl").open(encoding="utf-8") as handle:
+        for line in handle:
+            found = json.loads(line)
+            kept = ("id", "images", "task", "question", "reasoning", "answer", "answer_type", "cues", "teacher")
+            because = found["rejected_because"]
+            rows.append({**{n: found[n] for n in kept}, "verified": not because, "rejected_because": because})
+    measured = json.loads((instruct / "cues.json").read_text(encoding="utf-8"))
+    fields = []
+    for path in generated.images(data):
+        try:
+            whole = picture(read(path)).astype(np.float32)
+        except MicrographiaError:
+            continue
+        fields += [(pixel_hash(tile), str(path.relative_to(data))) for tile in generated.tiles(whole)]
+    out.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), out / "records.parquet")
+    write_table(out / "fields.csv", ("image", "field"), [pair for pair in fields if pair[0] in measured])
+    told = [
+        (image, cue["name"], scaled(cue["value"]))
+        for image, found in measured.items()
+        for cue in found["cues"]
+        # Of lengths in nm and in px the same cue would be two quantities.
+        if cue["value"] is not None and cue["unit"] not in ("nm", "px")
+    ]
+    write_table(out / "cues.csv", ("image", "cue", "value"), told)
+    print(f"{len(rows)} records, {sum(r['verified'] for r in rows)} verified, about {len(measured)} tiles: {out}")
+
+
+def scaled(value: float) -> float:
+    """Return a value of a cue on a scale on which many orders of magnitude fit: asinh."""
+    return float(np.arcsinh(value))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--instruct", type=Path, help="Folder that benchmarks/instruct.py wrote.")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    write_corpus(options.data, options.out)
+    if options.instruct is None:
+        write_corpus(options.data, options.out)
+    else:
+        take_over(options.data, options.instruct, options.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from micrographia.learn.language.masking import mask_words
 from micrographia.learn.language.network import Batch, LanguageNetwork, Texts
 from micrographia.learn.language.settings import MOST_TOKENS, LanguageSettings
 
-_MOST_SENTENCES: Final = 3
+_MOST_SENTENCES: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -112,7 +112,7 @@ class Source:
 def two_texts(statements: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
     """Return two texts about an image that share no sentence.
 
-    Two statements, each cut to at most three of its sentences; of a single one, two parts of it.
+    Two statements, each cut to at most two of its sentences; of a single one, two parts of it.
 
     Examples
     --------

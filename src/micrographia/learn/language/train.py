@@ -199,8 +199,8 @@ def schedule(step: int, steps: int) -> float:
 
     Examples
     --------
-    >>> [round(schedule(step, 110), 3) for step in (0, 10, 60, 110)]
-    [0.091, 1.0, 0.505, 0.0]
+    >>> [round(schedule(step, 100), 3) for step in (0, 9, 55, 100)]
+    [0.1, 1.0, 0.5, 0.0]
     """
     warm = max(1, steps // 10)
     if step < warm:
