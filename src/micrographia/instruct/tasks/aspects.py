@@ -26,7 +26,7 @@ class Aspect:
     most : str
         The same of the first among several: ``"is the most regular"``.
     names : str
-        Regular expression of what the quantity is called.
+        Regular expression of what the quantity is called, in lower case, as are the other expressions.
     more_words, less_words : str
         Regular expressions of what says more and less of it by itself, e.g. ``"noisier"``.
     grades : tuple of (float, str)
@@ -190,7 +190,7 @@ _ALL: Final[tuple[Aspect, ...]] = (
         more=("has a higher signal-to-noise ratio", "has a better signal-to-noise ratio"),
         less=("has a lower signal-to-noise ratio", "has a poorer signal-to-noise ratio"),
         most="has the highest signal-to-noise ratio",
-        names=r"signal[- ]to[- ]noise(?: ratios?)?|SNRs?|S/N",
+        names=r"signal[- ]to[- ]noise(?: ratios?)?|snrs?|s/n",
         grades=((3.0, "noisy"), (10.0, "slightly noisy"), (_ANY, "hardly noisy")),
     ),
     Aspect(

@@ -11,7 +11,7 @@ from micrographia.instruct.assignment import AnswerType, Assignment, TaskKind
 from micrographia.instruct.subject import Subject
 from micrographia.instruct.tasks.aspects import ASPECTS, Aspect
 from micrographia.instruct.tasks.cells import ROOM, Cell, Group
-from micrographia.instruct.tasks.margins import LENGTHS
+from micrographia.instruct.tasks.margins import LENGTHS, Outcome, against
 from micrographia.instruct.tasks.truth import truth
 from micrographia.instruct.tasks.words import nice_numbers, pick, rank, with_unit
 
@@ -19,7 +19,6 @@ VERSION: Final = 1
 RANGES: Final = ("low", "middle", "high")
 DIRECTIONS: Final = ("horizontal", "vertical")
 _THRESHOLDS: Final = 3
-_RANGES_TRIED: Final = 24
 
 _ABOVE: Final = (
     "Is {quantity} above {limit}?",
@@ -175,45 +174,50 @@ def sizing(cell: Cell) -> Iterator[Group]:
             yield from _of(asked, subject, task="sizing")
 
 
+def _limits(cell: Cell, aspect: Aspect) -> tuple[str, dict[float, list[Outcome | None]]]:
+    """Return the unit, and for each round limit on which side of it each image surely is."""
+    having = cell.having(aspect.cue)
+    values = sorted(cue.value for _, cue in having if cue.value)
+    if len(values) < 2 or values[0] <= 0:
+        return "", {}
+    limits = nice_numbers(values[0], values[-1])
+    sides = {limit: [against(subject, aspect.cue, limit, room=ROOM) for subject, _ in having] for limit in limits}
+    return having[0][1].unit, sides
+
+
 def _thresholds(cell: Cell, aspect: Aspect) -> Iterator[Group]:
-    values = sorted(cue.value for _, cue in cell.having(aspect.cue) if cue.value is not None and cue.value > 0)
-    if len(values) < 2:
-        return
-    unit = cell.having(aspect.cue)[0][1].unit
-    limits = nice_numbers(values[0] or values[1], values[-1])
-    found: list[tuple[float, list[Group]]] = []
-    for limit in limits:
+    unit, sides = _limits(cell, aspect)
+    # The limits that divide the images best; ties are broken by hash.
+    ranked = sorted(
+        (-min(found.count("more"), found.count("less")), rank(cell.seed, aspect.cue, limit), limit)
+        for limit, found in sides.items()
+    )
+    for divided, _, limit in ranked[:_THRESHOLDS]:
+        if divided == 0:
+            return
         for side, phrases in (("above", _ABOVE), ("below", _BELOW)):
             choices = [*phrases, *_ANCHORED.get(aspect.cue, ())[side == "below" :][:1]]
             question = pick(choices, cell.seed, aspect.cue, limit, side).format(
                 quantity=aspect.quantity, limit=with_unit(limit, unit)
             )
             parameters: dict[str, float | str] = {"cue": aspect.cue, "threshold": limit, "side": side, "unit": unit}
-            asked = _ask("binary", question, (aspect.cue,), "threshold", parameters)
-            found.append((limit, list(_balanced(cell, asked))))
-    # The limits that divide the images best; ties are broken by hash.
-    found.sort(key=lambda one: (-len(one[1]), rank(cell.seed, aspect.cue, one[0])))
-    for _, groups in found[: 2 * _THRESHOLDS]:
-        yield from groups
+            yield from _balanced(cell, _ask("binary", question, (aspect.cue,), "threshold", parameters))
 
 
 def _ranges(cell: Cell, aspect: Aspect) -> Iterator[Group]:
-    values = [cue.value for _, cue in cell.having(aspect.cue) if cue.value]
-    if len(values) < 3:
-        return
-    unit = cell.having(aspect.cue)[0][1].unit
-    limits = nice_numbers(min(values), max(values))
-    best: list[Group] = []
-    tried = sorted(combinations(limits, 2), key=lambda pair: rank(cell.seed, aspect.cue, pair))[:_RANGES_TRIED]
-    for low, high in tried:
+    unit, sides = _limits(cell, aspect)
+    best: tuple[int, int, float, float] = (0, 0, 0.0, 0.0)
+    for low, high in combinations(sides, 2):
+        found = list(zip(sides[low], sides[high], strict=True))
+        divided = min(found.count(one) for one in (("less", "less"), ("more", "less"), ("more", "more")))
+        best = max(best, (divided, rank(cell.seed, aspect.cue, low, high), low, high))
+    divided, _, low, high = best
+    if divided:
         question = pick(_RANGE, cell.seed, aspect.cue, low, high).format(
             quantity=aspect.quantity, low=with_unit(low, unit), high=with_unit(high, unit)
         )
         parameters: dict[str, float | str] = {"cue": aspect.cue, "low": low, "high": high, "unit": unit}
-        asked = _ask("choice", question, (aspect.cue,), "range", parameters, options=RANGES)
-        groups = list(_balanced(cell, asked))
-        best = max(best, groups, key=len)
-    yield from best
+        yield from _balanced(cell, _ask("choice", question, (aspect.cue,), "range", parameters, options=RANGES))
 
 
 def _balanced(cell: Cell, asked: Assignment) -> Iterator[Group]:

@@ -58,7 +58,7 @@ def measured(cue: Cue) -> str:
     value, sd = cue.value / scale, (cue.uncertainty or 0.0) / scale
     places = _places(value, sd)
     said = f"{value:.{places}f}"
-    if cue.uncertainty is not None:
+    if cue.uncertainty:
         said += f" ± {sd:.{places}f}"
     return f"{said} {name}".rstrip()
 

@@ -198,7 +198,7 @@ def _description(assignment: Assignment, subjects: Sequence[Subject]) -> Reply:
         answer = "\n".join(parts)
     else:
         answer = " ".join(told[name] for name in names)
-    first = [name for name in names if subject.by_name[name].uncertainty is not None][:2] or names[:2]
+    first = [name for name in names if subject.by_name[name].value][:2] or names[:1]
     steps = " ".join(f"{_capital(ASPECTS[name].quantity)} is {measured(subject.by_name[name])}." for name in first)
     return Reply(reasoning=steps, answer=answer)
 

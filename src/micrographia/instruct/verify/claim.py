@@ -58,3 +58,8 @@ class Clause:
     told: list[Mention]
     images: int
     topic: str | None
+
+    @property
+    def lower(self) -> str:
+        """The text in lower case, in which quantities are looked for."""
+        return self.text.lower()

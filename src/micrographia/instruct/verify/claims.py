@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from micrographia.instruct.tasks.aspects import ASPECTS
@@ -55,7 +55,8 @@ _CONCLUSION: Final = re.compile(
 )
 
 
-def claims(sentence: str, images: int, *, topic: str | None = None) -> list[Claim]:
+@lru_cache(maxsize=8192)
+def claims(sentence: str, images: int, *, topic: str | None = None) -> tuple[Claim, ...]:
     """Return what a sentence states.
 
     Parameters
@@ -79,7 +80,7 @@ def claims(sentence: str, images: int, *, topic: str | None = None) -> list[Clai
         sentence = sentence[: conclusion.start()]
     stated = _BECAUSE.sub("", sentence)
     if _SUPPOSED.search(stated):
-        return found
+        return tuple(found)
     speaker: int | None = None
     for clause in map(with_units, clauses(stated)):
         named, told = letters(clause, images), mentions(clause)
@@ -94,7 +95,7 @@ def claims(sentence: str, images: int, *, topic: str | None = None) -> list[Clai
             found += _grades(context, speaker)
         speaker = named[-1].image if named else speaker
         topic = measured[-1] if measured else topic
-    return found
+    return tuple(found)
 
 
 def _values(clause: Clause, speaker: int | None) -> list[Claim]:
@@ -162,9 +163,7 @@ def _image_of(clause: Clause, number: Quantity, speaker: int | None) -> int | No
 @cache
 def _things() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
-        (name, re.compile(rf"\b(?:{aspect.present_names})\b", re.IGNORECASE))
-        for name, aspect in ASPECTS.items()
-        if aspect.present
+        (name, re.compile(rf"\b(?:{aspect.present_names})\b")) for name, aspect in ASPECTS.items() if aspect.present
     )
 
 
@@ -173,7 +172,7 @@ def _presence(clause: Clause, speaker: int | None, compared: bool) -> list[Claim
     found = []
     negated = _NEGATED.search(_NO_LONGER_NEGATED.sub("", clause.text))
     for name, pattern in _things():
-        for match in pattern.finditer(clause.text):
+        for match in pattern.finditer(clause.lower):
             mention = next((m for m in clause.told if m.start <= match.start() and match.end() <= m.end), None)
             # Part of a longer name, as in the diameter of particles, says nothing on presence by itself.
             if (
@@ -218,14 +217,14 @@ def _grade_words() -> tuple[tuple[re.Pattern[str], str, float, float], ...]:
             low = limit
     # Longer words first: "partly regular" is not "regular".
     every.sort(key=lambda one: -len(one[0]))
-    return tuple((re.compile(rf"\b(?:{words})\b", re.IGNORECASE), name, low, high) for words, name, low, high in every)
+    return tuple((re.compile(rf"\b(?:{words})\b"), name, low, high) for words, name, low, high in every)
 
 
 def _grades(clause: Clause, speaker: int | None) -> list[Claim]:
     found = []
     taken: list[tuple[int, int]] = []
     for pattern, name, low, high in _grade_words():
-        for match in pattern.finditer(clause.text):
+        for match in pattern.finditer(clause.lower):
             lead = clause.text[: match.start()]
             if any(match.start() < end and start < match.end() for start, end in taken):
                 continue

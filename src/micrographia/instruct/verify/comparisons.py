@@ -44,7 +44,7 @@ def _comparatives() -> tuple[tuple[str, bool, re.Pattern[str]], ...]:
         for positive, words, extreme in ((True, aspect.more_words, best), (False, aspect.less_words, least)):
             both = "|".join(part for part in (words, extreme) if part)
             if both:
-                found.append((name, positive, re.compile(rf"\b(?:{both})\b", re.IGNORECASE)))
+                found.append((name, positive, re.compile(rf"\b(?:{both})\b")))
     return tuple(found)
 
 
@@ -68,7 +68,7 @@ def comparisons(clause: Clause) -> list[Claim]:
     spans: list[tuple[int, int, str, bool]] = [
         (match.start(), match.end(), name, positive)
         for name, positive, pattern in _comparatives()
-        for match in pattern.finditer(clause.text)
+        for match in pattern.finditer(clause.lower)
     ]
     spans.sort(key=lambda span: span[0] - span[1])
     kept: list[tuple[int, int, str, bool]] = []

@@ -14,6 +14,7 @@ _LIST_LINE: Final = re.compile(r"^\s*[-*•]\s*[^:\n]{3,80}:\s*(?:[-\d.]+\b.*|no
 _HEAD: Final = re.compile(r"\bmeasured on (?:the )?image\b", re.IGNORECASE)
 _RUN: Final = 7
 _REPEATS: Final = 3
+_LOOP: Final = 10
 
 
 def echoed(text: str, assignment: Assignment) -> str:
@@ -32,13 +33,11 @@ def echoed(text: str, assignment: Assignment) -> str:
     said = _runs(f"{template.system} {template.reasoning} {template.direct}")
     if said & _runs(text):
         return "the instructions"
-    if _runs(assignment.question) & _runs(text) and assignment.question.strip() in text:
-        return "the question"
-    return ""
+    return "the question" if assignment.question.lower() in text.lower() else ""
 
 
 def repeated(text: str) -> str:
-    """Return a sentence that comes three times, or a run of words that comes four times; empty if there is none.
+    """Return a sentence that comes three times, or ten words in a row that do; empty if there is none.
 
     Examples
     --------
@@ -50,9 +49,9 @@ def repeated(text: str) -> str:
         if count >= _REPEATS:
             return sentence
     words = re.findall(r"[\w.%]+", text.lower())
-    runs = Counter(zip(*(words[k:] for k in range(6)), strict=False))
+    runs = Counter(zip(*(words[k:] for k in range(_LOOP)), strict=False))
     run, count = max(runs.items(), key=lambda one: one[1], default=((), 0))
-    return " ".join(run) if count > _REPEATS else ""
+    return " ".join(run) if count >= _REPEATS else ""
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:

@@ -41,7 +41,7 @@ class Mention:
 def _each() -> tuple[tuple[str, re.Pattern[str]], ...]:
     parts = {name: aspect.names for name, aspect in ASPECTS.items()}
     parts = {name: f"{parts[name]}|{_ODD[name]}" if name in _ODD else parts[name] for name in parts} | _DERIVED
-    return tuple((name, re.compile(rf"\b(?:{one})\b", re.IGNORECASE)) for name, one in parts.items())
+    return tuple((name, re.compile(rf"\b(?:{one})\b")) for name, one in parts.items())
 
 
 def mentions(clause: str) -> list[Mention]:
@@ -52,7 +52,8 @@ def mentions(clause: str) -> list[Mention]:
     >>> [m.cue for m in mentions("The mean diameter of bright particles and the number of pores")]
     ['particle diameter', 'pores']
     """
-    found = [Mention(cue, m.start(), m.end()) for cue, pattern in _each() for m in pattern.finditer(clause)]
+    lower = clause.lower()
+    found = [Mention(cue, m.start(), m.end()) for cue, pattern in _each() for m in pattern.finditer(lower)]
     found.sort(key=lambda m: (m.start - m.end, m.start))
     kept: list[Mention] = []
     for one in found:
