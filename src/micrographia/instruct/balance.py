@@ -91,15 +91,20 @@ class Ledger:
     def surplus(self) -> frozenset[int]:
         """Ids, as numbers, of what to leave out, so that every question has each of its answers equally often.
 
-        It has so within each group of images, and so in every split by groups. The same words, threshold included, then
-        go with every answer alike: who reads the question alone is right by chance only.
+        The same words, threshold included, then go with every answer alike: who reads the question alone is right by
+        chance only. What balances within a group of images is kept first, so that it does in a split by groups too.
         """
         out: set[int] = set()
         for question, by_answer in self.found.items():
+            answers = self._answers(question)
+            left: dict[str, list[int]] = {answer: [] for answer in answers}
             for grouped in self._by_group(by_answer).values():
-                least = min(len(grouped.get(answer, ())) for answer in self._answers(question))
-                for ids in grouped.values():
-                    out.update(sorted(ids)[least:])
+                least = min(len(grouped.get(answer, ())) for answer in answers)
+                for answer, ids in grouped.items():
+                    left[answer] += sorted(ids)[least:]
+            least = min(len(ids) for ids in left.values())
+            for ids in left.values():
+                out.update(sorted(ids)[least:])
         return frozenset(out)
 
     @property
