@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from micrographia.cues.kinds import CUE_KINDS, MEASURED_CUES
 from micrographia.cues.measure import measure
 from micrographia.errors import InputError
+from micrographia.read import read
 
 SIDE = 200
 LENGTHS = ("spacing", "dominant scale", "particle diameter")
@@ -323,3 +324,16 @@ def test_kinds_tell_lengths_and_give_their_floor_in_nm():
     assert CUE_KINDS["particle diameter"].floor_in_unit(5.0) == 5.0
     assert CUE_KINDS["particle coverage"].floor_in_unit(5.0) == 1.0
     assert all(kind.floor > 0 and kind.more != kind.less for kind in CUE_KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("0c02a5fbd18b5cefc1115295ba1d4fc4.jpg", 6),
+        ("0ddeb3d176444928f3a6061887232c3d.jpg", 25),
+        ("8f600a82d3630a7ab93278a052aa407d.jpg", 28),
+    ],
+)
+def test_particles_that_an_expert_counted_are_within_twice_the_uncertainty(samples, file, count):
+    found = cues(read(samples / "sem-nffa/counting/particles" / file).frames[0])["particles"]
+    assert abs(found.value - count) <= 2 * found.uncertainty <= 0.3 * count

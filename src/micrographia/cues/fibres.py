@@ -32,6 +32,7 @@ _MOST_SHARE: Final = 0.7
 _RELATIVE_COUNT_SD: Final = 0.25
 _RELATIVE_BANDS_SD: Final = 0.4
 _COVERAGE_SD: Final = 3.0
+_RELATIVE_WIDTH_SD: Final = 0.35
 _OUTLINE_SD_PX: Final = 0.7
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 _FEW: Final = (1.5, 5.5, 15.5)
@@ -160,7 +161,7 @@ def _on_ground(split: Split) -> FibresFound | None:
         count=float(number),
         count_sd=_RELATIVE_COUNT_SD * number,
         width_px=width,
-        width_sd_px=math.hypot(spread, _OUTLINE_SD_PX),
+        width_sd_px=math.sqrt(spread**2 + _OUTLINE_SD_PX**2 + (_RELATIVE_WIDTH_SD * width) ** 2),
         coverage=coverage,
         coverage_sd=math.hypot(_COVERAGE_SD / 2, 0.1 * coverage),
         way="by their ends",
@@ -219,7 +220,7 @@ def _side_by_side(copy: Float[np.ndarray, "height width"]) -> FibresFound | None
         count=float(round(count)),
         count_sd=math.hypot(float(np.std(counts)), _RELATIVE_BANDS_SD * count),
         width_px=float(np.median(widths)),
-        width_sd_px=0.3 * float(np.median(widths)),
+        width_sd_px=_RELATIVE_WIDTH_SD * float(np.median(widths)),
         coverage=90.0,
         coverage_sd=10.0,
         way="as bands between dark gaps",
