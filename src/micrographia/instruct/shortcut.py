@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,13 @@ def shortcuts(records: Iterable[Record], *, seed: int, most: int = MOST_RECORDS)
         groups.join(record.images)
         if record.verified and record.answer_type in CLOSED:
             asked[record.answer_type].append(
-                _Asked(record.question, record.answer, options_of(record), record.images[0])
+                # The same words come back in thousands of records; they are held once.
+                _Asked(
+                    sys.intern(record.question),
+                    sys.intern(record.answer),
+                    tuple(map(sys.intern, options_of(record))),
+                    sys.intern(record.images[0]),
+                )
             )
     found = []
     for kind in CLOSED:

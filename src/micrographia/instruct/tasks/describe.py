@@ -20,6 +20,7 @@ SECTIONS: Final[Mapping[Section, str]] = {
 }
 """Sections of a description and their headings."""
 _IN_WHOLE: Final = 3
+_LEAST_IN_PART: Final = 2
 _WHOLE: Final = (
     "Describe the image, with sections on {sections}.",
     "Give a structured description of the micrograph: {sections}.",
@@ -50,7 +51,7 @@ _PARTS: Final[Mapping[Section, tuple[str, ...]]] = {
 
 
 def description(cell: Cell) -> Iterator[Group]:
-    """Yield questions for descriptions: of each image one whole, and one of each section in which something is known.
+    """Yield questions for descriptions: of each image one whole, and one of each section with two facts or more.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def description(cell: Cell) -> Iterator[Group]:
             names = ", ".join(SECTIONS[section].lower() for section in told)
             cues = [name for section in told for name in _chosen(cell, subject, known[section])]
             yield (_ask(subject, pick(_WHOLE, cell.seed, subject.sha256).format(sections=names), cues, "whole"),)
-        for section in told:
+        for section in (one for one in told if len(known[one]) >= _LEAST_IN_PART):
             question = pick(_PARTS[section], cell.seed, subject.sha256, section)
             yield (_ask(subject, question, known[section], section),)
 

@@ -19,6 +19,7 @@ VERSION: Final = 1
 RANGES: Final = ("low", "middle", "high")
 DIRECTIONS: Final = ("horizontal", "vertical")
 _THRESHOLDS: Final = 3
+_ZEROS: Final = 4
 
 _ABOVE: Final = (
     "Is {quantity} above {limit}?",
@@ -152,6 +153,9 @@ def counting(cell: Cell) -> Iterator[Group]:
         if not aspect.counts:
             continue
         for subject, cue in cell.having(aspect.cue):
+            # Most kinds of things are missing from most images: to count none is asked for more rarely.
+            if cue.value == 0 and rank(cell.seed, aspect.cue, subject.sha256) % _ZEROS:
+                continue
             question = pick(_COUNT, cell.seed, aspect.cue, subject.sha256).format(things=aspect.present)
             asked = _ask("number", question, (aspect.cue,), "number", {"cue": aspect.cue, "unit": cue.unit})
             yield from _of(asked, subject, task="counting")

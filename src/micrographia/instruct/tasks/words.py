@@ -12,6 +12,7 @@ from micrographia.cues.cue import Cue, length_unit
 _Choice = TypeVar("_Choice")
 _NICE: Final = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _MOST_DIGITS: Final = 6
+_VALUE_DIGITS: Final = 4
 
 
 def rank(*said: object) -> int:
@@ -56,9 +57,10 @@ def measured(cue: Cue) -> str:
         return "not told"
     scale, name = length_unit(cue.value) if cue.unit == "nm" else (1.0, cue.unit)
     value, sd = cue.value / scale, (cue.uncertainty or 0.0) / scale
-    places = _places(value, sd)
+    # Of an uncertainty far below the value, the last digits say nothing to anybody.
+    places = min(_places(value, sd), max(0, _VALUE_DIGITS - 1 - _exponent(value)))
     said = f"{value:.{places}f}"
-    if cue.uncertainty:
+    if round(sd, places) > 0:
         said += f" ± {sd:.{places}f}"
     return f"{said} {name}".rstrip()
 
