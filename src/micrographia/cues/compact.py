@@ -12,6 +12,7 @@ from micrographia.cues.grounds import ObjectsFound, Split, Tone, compact_objects
 from micrographia.cues.texture_maps import graded, two_digits
 
 _RELATIVE_COUNT_SD: Final = 0.1
+_CROWDED_SD: Final = 0.4
 _RELATIVE_SIZE_SD: Final = 0.05
 _OUTLINE_SD_PX: Final = 0.5
 _COVERAGE_SD: Final = 0.2
@@ -27,7 +28,8 @@ def particles_and_pores(
     Whether a dark place is a pore or a dark particle cannot be told from the image alone; the names go by the tone.
     What the border cuts is counted and covers area, but has no diameter. The uncertainty of a count is what other
     thresholds and ways to cut touching objects find, and 10 % of the count, by which counts of annotated
-    images differ even where all thresholds agree (``docs/benchmarks/cues.md``).
+    images differ even where all thresholds agree (``docs/benchmarks/cues.md``); where objects are crowded, more, for
+    they hide each other.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def _counted(found: ObjectsFound, pixel_size_nm: float | None) -> tuple[Cue, Cue
         Cue(
             name=f"{name}s",
             value=float(count),
-            uncertainty=math.hypot(off, _RELATIVE_COUNT_SD * count),
+            uncertainty=math.hypot(off, (_RELATIVE_COUNT_SD + _CROWDED_SD * share / 100) * count),
             unit="",
             sentence=f"{how_many} compact {tone} object{plural} {stand} out of a plain ground: {count} in view.",
         ),
