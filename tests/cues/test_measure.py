@@ -17,7 +17,7 @@ from micrographia.read import read
 
 SIDE = 200
 LENGTHS = ("spacing", "dominant scale", "particle diameter")
-few = settings(max_examples=4, deadline=None, derandomize=True)
+few = settings(max_examples=3, deadline=None, derandomize=True)
 
 
 def cues(frame, **known):
@@ -336,4 +336,4 @@ def test_kinds_tell_lengths_and_give_their_floor_in_nm():
 )
 def test_particles_that_an_expert_counted_are_within_twice_the_uncertainty(samples, file, count):
     found = cues(read(samples / "sem-nffa/counting/particles" / file).frames[0])["particles"]
-    assert abs(found.value - count) <= 2 * found.uncertainty <= 0.3 * count
+    assert abs(found.value - count) <= 2 * found.uncertainty <= 0.4 * count
