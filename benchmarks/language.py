@@ -14,7 +14,7 @@ import csv
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from micrographia.learn.language.train import train_language
 HELD_OUT = 100
 BOOTSTRAPS = 10_000
 MOST_PER_QUERY = 6
+MASKED_TEXTS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,24 +189,34 @@ def difference(base: np.ndarray, adapted: Sequence[np.ndarray], truth: np.ndarra
     return (100 * float(whole), *(100 * float(q) for q in np.quantile(drawn, [0.025, 0.975])))
 
 
-def measure(
-    encoder: Encoder, model: Path | None, corpus: Corpus, folder: Path, described: dict[str, str], back: list[str]
-) -> Scores:
+def masked_words(model: Path, held: Corpus) -> MaskedScore | None:
+    """Return how a model's head tells words of texts that were held back; None if it learned nothing."""
+    if not read_record(model)["settings"]["weights"]["masked"]:
+        return None
+    network, base = read_model(model)
+    every = max(1, len(held.passages) // MASKED_TEXTS)
+    return masked_score(network, base.tokenizer, [p.text for p in held.passages[::every]], seed=7)
+
+
+def measure(encoder: Encoder, corpus: Corpus, folder: Path, described: dict[str, str], back: list[str]) -> Scores:
+    """Return what the vectors of an encoder are good for."""
     shown = [image for image in back if image in described][:HELD_OUT]
     targets = [described[image] for image in shown]
     held = corpus.about(back)
-    masked = None
-    if model is not None and read_record(model)["settings"]["weights"]["masked"]:
-        network, base = read_model(model)
-        masked = masked_score(network, base.tokenizer, [p.text for p in held.passages[::2]][:400], seed=7)
     return Scores(
-        masked=masked,
+        masked=None,
         ranks_all=ranks(encoder, queries(held, described, shown, most=MOST_PER_QUERY), targets),
         ranks_one=ranks(encoder, queries(held, described, shown, most=1), targets),
         probe=probe(encoder, folder, described, back),
         graded=cosines_of(encoder, GRADED),
         paraphrases=cosines_of(encoder, PARAPHRASES),
     )
+
+
+def read_scores(path: Path) -> Scores:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    del found["masked"]
+    return Scores(masked=None, **{name: np.array(values) for name, values in found.items()})
 
 
 def row(name: str, scores: Sequence[Scores]) -> str:
@@ -248,7 +259,6 @@ def main() -> None:
     corpus, described = read_corpus(folder), descriptions(folder)
     back = choose_held_out(corpus, fields_of(folder, corpus.images), described)
     print(f"{len(corpus.passages)} passages about {len(corpus.images)} images; {len(back)} images held back\n")
-    base_encoder = load_embedder("minilm")
     found: dict[str, list[Scores]] = {}
     for name in options.only or ("head", "adapted", "adapted, no new words"):
         variant = variants(options.steps, options.batch)[name]
@@ -258,8 +268,15 @@ def main() -> None:
             if not (out / "language.json").is_file():
                 train_language(corpus, out, settings=replace(variant.settings, seed=seed), held_out=back)
                 print(f"{out.name}: {(time.process_time() - start) / 60:.1f} min of processor time", flush=True)
-            encoder = base_encoder if variant.settings.frozen else load_embedder(f"language:{out}")
-            found.setdefault(name, []).append(measure(encoder, out, corpus, folder, described, back))
+            # Whatever the seed of its head, the base model has the same vectors.
+            frozen = variant.settings.frozen
+            kept = options.work / "base.json" if frozen else out / "scores.json"
+            if not kept.is_file():
+                encoder = load_embedder("minilm" if frozen else f"language:{out}")
+                scores = measure(encoder, corpus, folder, described, back)
+                kept.write_text(json.dumps(asdict(scores), default=np.ndarray.tolist), encoding="utf-8")
+            masked = masked_words(out, corpus.about(back))
+            found.setdefault(name, []).append(replace(read_scores(kept), masked=masked))
     heads = "model|seeds|bits / character|perplexity, words|perplexity, tokens|recall@1/5, six sentences|"
     heads += "recall@1/5, one sentence|probe R²|graded pairs, Spearman|paraphrases, AUROC"
     print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 10}")

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from micrographia.errors import InputError, ReadError
 from micrographia.learn.language import train as module
-from micrographia.learn.language.corpus import read_corpus
+from micrographia.learn.language.corpus import Corpus, Passage, read_corpus
 from micrographia.learn.language.evaluate import masked_score
 from micrographia.learn.language.general import GeneralText
 from micrographia.learn.language.network import load_base, new_head
@@ -180,6 +180,17 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(corpus, tiny, tmp_path):
     with pytest.raises(ReadError, match=r"is no checkpoint .*; delete it to begin anew") as refused:
         train_language(corpus, tmp_path, settings=TINY, base=tiny)
     assert "\n" not in str(refused.value)
+
+
+def test_a_corpus_of_single_sentences_has_nothing_to_contrast(tiny, tmp_path):
+    one = Corpus(
+        passages=tuple(Passage(images=(f"i{k}",), text="It is dark.", statement="It is dark.") for k in range(4))
+    )
+    with pytest.raises(InputError, match=r"are there two sentences.*--contrastive 0"):
+        train_language(one, tmp_path / "out", settings=TINY, base=tiny)
+    assert not (tmp_path / "out").exists()
+    settings = replace(TINY, steps=1, weights=LossWeights(contrastive=0.0))
+    assert (train_language(one, tmp_path / "out", settings=settings, base=tiny) / MODEL).is_file()
 
 
 @pytest.mark.parametrize(

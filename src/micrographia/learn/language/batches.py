@@ -18,6 +18,7 @@ from micrographia.learn.language.network import Batch, LanguageNetwork, Texts
 from micrographia.learn.language.settings import MOST_TOKENS, LanguageSettings
 
 _MOST_SENTENCES: Final = 2
+_ROUND: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,8 +90,9 @@ class Source:
         if weights.general and self.teacher is not None:
             texts = self.general.draw(count, rng)
             parts["general"] = encoded(self.tokenizer, texts)
+            device = next(self.teacher.parameters()).device
             with torch.no_grad():
-                parts["before"] = self.teacher.sentence_vectors(encoded(self.teacher_tokenizer, texts))
+                parts["before"] = self.teacher.sentence_vectors(encoded(self.teacher_tokenizer, texts).to(device))
         return Batch(**parts)
 
     def _masked(self, texts: Sequence[str], rng: np.random.Generator) -> dict[str, Any]:
@@ -135,14 +137,26 @@ def _some(of: Sequence[str], rng: np.random.Generator) -> str:
 
 def encoded(tokenizer: Any, texts: Sequence[str]) -> Texts:
     """Return texts as tokens; what is longer than `MOST_TOKENS` is cut off."""
-    found = tokenizer(list(texts), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+    found = _tokens(tokenizer, texts)
     return Texts(tokens=found["input_ids"], there=found["attention_mask"])
 
 
 def encoded_words(tokenizer: Any, texts: Sequence[str]) -> tuple[Texts, Int[np.ndarray, "text token"]]:
     """Return texts as tokens, and which word each token is a piece of; -1 where it is none."""
-    found = tokenizer(list(texts), padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+    found = _tokens(tokenizer, texts)
     words = np.array([[-1 if w is None else w for w in found.word_ids(k)] for k in range(len(texts))])
     # A text may spell out "[SEP]".
     words[np.isin(found["input_ids"].numpy(), tokenizer.all_special_ids)] = -1
     return Texts(tokens=found["input_ids"], there=found["attention_mask"]), words
+
+
+def _tokens(tokenizer: Any, texts: Sequence[str]) -> Any:
+    # Few different lengths: for each, processors prepare kernels of their own.
+    return tokenizer(
+        list(texts),
+        padding=True,
+        truncation=True,
+        max_length=MOST_TOKENS,
+        pad_to_multiple_of=_ROUND,
+        return_tensors="pt",
+    )

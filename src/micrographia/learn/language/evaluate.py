@@ -54,7 +54,13 @@ class MaskedScore:
 
 
 def masked_score(
-    network: LanguageNetwork, tokenizer: Any, texts: Sequence[str], *, share: float = 0.15, seed: int = 0
+    network: LanguageNetwork,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    share: float = 0.15,
+    seed: int = 0,
+    device: torch.device | None = None,
 ) -> MaskedScore:
     """Mask words, and measure how surprising they are to the model.
 
@@ -74,6 +80,8 @@ def masked_score(
         Share of words that is masked; at least one of each text is.
     seed : int
         Chooses the words.
+    device : torch.device, optional
+        Where the network is; by default the processor.
 
     Raises
     ------
@@ -83,6 +91,7 @@ def masked_score(
     rng = np.random.default_rng(seed)
     nats, tokens, words, characters = 0.0, 0, 0, 0
     special = torch.tensor(tokenizer.all_special_ids)
+    place = torch.device("cpu") if device is None else device
     for start in range(0, len(texts), _BATCH):
         some = [_cut(text) for text in texts[start : start + _BATCH]]
         spans = [_chosen(text, share, rng) for text in some]
@@ -101,7 +110,7 @@ def masked_score(
             continue
         seen = Texts(tokens=ids.masked_fill(where, tokenizer.mask_token_id), there=found["attention_mask"])
         with torch.inference_mode():
-            logits = network.logits(seen, where)
+            logits = network.logits(seen.to(place), where.to(place)).cpu()
             nats += float(functional.cross_entropy(logits, ids[where], reduction="sum"))
         tokens += int(where.sum())
     if not tokens:

@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from micrographia.errors import InputError
 from micrographia.learn.language.batches import Source
 from micrographia.learn.language.card import model_card
 from micrographia.learn.language.checkpoint import Resumed, keep, resume
@@ -70,7 +71,7 @@ def train_language(
     Raises
     ------
     InputError
-        The folder holds the beginning of another training, the base is no encoder, or the corpus is too small.
+        The folder holds the beginning of another training, the base is no encoder, or too little is said in the corpus.
     ReadError
         Base or checkpoint cannot be read.
     """
@@ -86,6 +87,11 @@ def train_language(
     }
     with torch.random.fork_rng():  # transformers draws rows of new tokens, before they are set
         network, source, words = _prepared(start, kept, general, settings)
+    if settings.weights.contrastive and not settings.frozen and not source.spoken_of:
+        raise InputError(
+            "of no image that is learned from are there two sentences, which the contrastive loss needs; accepted is a "
+            "corpus with more, or no such loss: --contrastive 0"
+        )
     old = torch.ones(start.encoder.get_input_embeddings().num_embeddings, dtype=torch.bool)
     old[source.tokenizer.convert_tokens_to_ids(list(words))] = False
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16" if settings.bf16 else "no")
@@ -104,7 +110,7 @@ def train_language(
     rates = [group["lr"] for group in optimiser.param_groups]
 
     def look(step: int) -> None:
-        score = masked_score(network, source.tokenizer, texts, seed=settings.seed)
+        score = masked_score(network, source.tokenizer, texts, seed=settings.seed, device=accelerator.device)
         curve.looked[step] = round(score.bits_per_character, 5)
 
     for step in range(resumed.done, settings.steps):
