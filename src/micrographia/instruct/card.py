@@ -75,7 +75,6 @@ def card(account: Account, standing: Standing, settings: Mapping[str, Any]) -> s
         All that the records depend on besides the images.
     """
     records, images, spent = account.records, account.images, account.spent
-    stopped = account.stopped + (f": {account.stopped_because}" if account.stopped_because else "")
     return _CARD.format(
         verified=f"{records.verified:,}",
         rejected=f"{records.rejected:,}",
@@ -90,7 +89,7 @@ def card(account: Account, standing: Standing, settings: Mapping[str, Any]) -> s
         answered=f"{spent.output_tokens:,}",
         cost="prices not known" if spent.cost_usd is None else f"{spent.cost_usd:.4f} USD ({spent.prices_from})",
         unanswered=f"{len(account.unanswered):,}",
-        stopped=stopped,
+        stopped=account.stopped,
         tasks=_table(("task", "records"), {name: f"{count:,}" for name, count in records.by_task.items()}),
         reasons=_reasons(account),
         whole=_table(("what", "found", "wanted"), _whole(standing)),

@@ -21,8 +21,12 @@ def ask(tmp_path, questions):
     """Put questions to a teacher; return what came of each, the account of requests, and the spending."""
 
     def ask(teacher, count=1, *, pace=None, budget=None, prepare=None):
+        async def one(asking, assignment, prompt):
+            async with asking.room:
+                return await asking.ask(assignment, prompt, [])
+
         async def run(asking):
-            asked = (asking.ask(a, p, []) for a, p in questions(count))
+            asked = (one(asking, a, p) for a, p in questions(count))
             return await asyncio.gather(*asked, return_exceptions=True)
 
         with open_store(tmp_path) as store:

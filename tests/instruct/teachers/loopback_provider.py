@@ -77,8 +77,7 @@ def provider(say: Callable[[dict[str, Any], int], Say]):
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Answers)
     running.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -88,6 +87,13 @@ def provider(say: Callable[[dict[str, Any], int], Say]):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing where a client was killed or would not wait."""
 
 
 def _payload(said: Say, body: dict[str, Any]) -> bytes:

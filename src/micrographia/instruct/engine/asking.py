@@ -80,6 +80,9 @@ class Asking:
         How fast.
     seed : int
         Seed of the jitter between tries.
+    room : asyncio.Semaphore
+        Holds as many questions as may be under way; whoever asks enters it first, and stays for a repair, so that a
+        question is done with before the next one begins.
     """
 
     teacher: Teacher
@@ -87,13 +90,13 @@ class Asking:
     spending: Spending
     pace: Pace
     seed: int
-    _room: asyncio.Semaphore = field(init=False)
+    room: asyncio.Semaphore = field(init=False)
     _not_before_s: float = field(default=0.0, init=False)
     _in_a_row: int = field(default=0, init=False)
     _over: MicrographiaError | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._room = asyncio.Semaphore(self.pace.concurrency)
+        self.room = asyncio.Semaphore(self.pace.concurrency)
         self._jitter = random.Random(self.seed)
 
     async def ask(self, assignment: Assignment, prompt: Prompt, subjects: Sequence[Subject]) -> Reply:
@@ -125,23 +128,22 @@ class Asking:
         most = most_tokens(prompt, pictures=pictures, max_tokens=self.teacher.max_tokens)
         error: TeacherError | None = None
         for number in range(self.pace.tries):
-            async with self._room:
-                if self._over is not None:
-                    raise self._over
-                await self._wait_for_turn()
-                promised = await self.spending.promise(most)
-                if promised is None:
-                    raise OutOfBudgetError("the budget is reached")
-                try:
-                    reply = await self._once(key, assignment, prompt, subjects, promised=promised, most=most)
-                except TeacherError as failed:
-                    error = failed
-                except (InputError, OutputError) as over:
-                    self._over = over
-                    raise
-                else:
-                    self._in_a_row = 0
-                    return reply
+            if self._over is not None:
+                raise self._over
+            await self._wait_for_turn()
+            promised = await self.spending.promise(most)
+            if promised is None:
+                raise OutOfBudgetError("the budget is reached")
+            try:
+                reply = await self._once(key, assignment, prompt, subjects, promised=promised, most=most)
+            except TeacherError as failed:
+                error = failed
+            except (InputError, OutputError) as over:
+                self._over = over
+                raise
+            else:
+                self._in_a_row = 0
+                return reply
             if error.retry_after_s is None:
                 break
             if number + 1 < self.pace.tries:

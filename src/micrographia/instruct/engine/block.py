@@ -39,14 +39,14 @@ class Answered:
         Questions without an answer, with the reason.
     whole : bool
         Whether every question was put.
-    error : MicrographiaError, optional
+    error : MicrographiaError or CancelledError, optional
         What ends the run.
     """
 
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[Assignment, str], ...]
     whole: bool
-    error: MicrographiaError | None
+    error: MicrographiaError | asyncio.CancelledError | None
 
 
 async def answer_block(
@@ -87,25 +87,33 @@ async def answer_block(
         try:
             forbidden = {word for image in assignment.images for word in telling_words(names[image])}
             subjects = [by_hash[image] for image in assignment.images]
-            return await _row(job, asking, assignment, subjects, forbidden)
+            async with asking.room:
+                return await _row(job, asking, assignment, subjects, forbidden)
         finally:
             done += 1
             tell(done / len(planned))
 
-    found = await asyncio.gather(*(one(assignment) for assignment in planned), return_exceptions=True)
-    rows, failures, whole, ends = [], [], True, None
-    for assignment, result in zip(planned, found, strict=True):
-        match result:
+    tasks = [asyncio.create_task(one(assignment)) for assignment in planned]
+    rows, failures, whole = [], [], True
+    ends: MicrographiaError | asyncio.CancelledError | None = None
+    try:
+        await asyncio.gather(*tasks, return_exceptions=True)
+    except asyncio.CancelledError as interrupted:
+        ends = interrupted
+        await asyncio.wait(tasks)
+    for assignment, task in zip(planned, tasks, strict=True):
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        match error:
+            case None:
+                rows.append(task.result())
             case UnansweredError():
-                failures.append((assignment, str(result)))
-            case OutOfBudgetError():
+                failures.append((assignment, str(error)))
+            case OutOfBudgetError() | asyncio.CancelledError():
                 whole = False
             case MicrographiaError():
-                whole, ends = False, ends or result
-            case BaseException():
-                raise result
+                whole, ends = False, ends or error
             case _:
-                rows.append(result)
+                raise error
     return Answered(rows=tuple(rows), failures=tuple(failures), whole=whole, error=ends)
 
 

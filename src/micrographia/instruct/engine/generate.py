@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import pyarrow.parquet as pq
@@ -95,6 +96,7 @@ class _Run:
         self.records = 0
         self._done = 0
         self._hashes: set[bytes] = set()
+        self._stop = Event()
 
     async def all_blocks(self, look: Looking) -> None:
         """Measure a block while the one before is asked about."""
@@ -103,18 +105,16 @@ class _Run:
             teacher=job.teacher, store=self.store, spending=self.spending, pace=job.pace, seed=job.asked.seed
         )
         waiting = self._open_blocks()
-        async with self.job.teacher:
+        async with job.teacher:
             ahead = self._measuring(waiting, look)
-            while (measured := await ahead) is not None:
-                ahead = self._measuring(waiting, look)
-                try:
+            try:
+                while not self.spending.reached and (measured := await ahead) is not None:
+                    ahead = self._measuring(waiting, look)
                     await self._one_block(asking, *measured)
-                except BaseException:
-                    await asyncio.wait([ahead])  # a thread cannot be stopped; what it found is measured again
-                    raise
-                if self.spending.reached:
-                    await asyncio.wait([ahead])
-                    return
+            finally:
+                self._stop.set()  # what is being measured ahead is not needed any more
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
     def _open_blocks(self) -> Iterator[tuple[int, tuple[ImageFile, ...], list[Look]]]:
         """Give the blocks that are not done, with what is known of their images; count the others."""
@@ -148,7 +148,7 @@ class _Run:
             if found is None:
                 return None
             number, files, looks = found
-            return number, files, await asyncio.to_thread(look, looks)
+            return number, files, await asyncio.to_thread(look, looks, self._stop)
 
         return asyncio.create_task(measured())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event
 from typing import Final
 
 from micrographia.instruct.engine.images import Look, Seen, look_at
 from micrographia.simulate.cluster import cluster, each_done, usable_cores
 
-Looking = Callable[[Sequence[Look]], list[Seen]]
-"""Images to look at in; what became of each, in the same order, out."""
+Looking = Callable[[Sequence[Look], Event], list[Seen]]
+"""Images to look at in; what became of each, in the same order, out. Once the event is set, no other is begun."""
 
 _FEW: Final = 8
 """So few images are measured before other processes have started."""
@@ -36,11 +37,16 @@ def looking(images: int, *, scheduler: str | None, workers: int | None = None) -
     """
     count = usable_cores() if workers is None else workers
     if scheduler is None and (count == 1 or images <= _FEW):
-        yield lambda looks: [look_at(look)[1] for look in looks]
+        yield lambda looks, stop: [look_at(look)[1] for look in _until(stop, looks)]
         return
     with cluster(scheduler=scheduler, workers=count) as client:
 
-        def measured(looks: Sequence[Look]) -> list[Seen]:
-            return [seen for _, seen in sorted(each_done(client, look_at, looks), key=lambda found: found[0])]
+        def measured(looks: Sequence[Look], stop: Event) -> list[Seen]:
+            found = each_done(client, look_at, _until(stop, looks))
+            return [seen for _, seen in sorted(found, key=lambda one: one[0])]
 
         yield measured
+
+
+def _until(stop: Event, looks: Sequence[Look]) -> Iterator[Look]:
+    return (look for look in looks if not stop.is_set())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 import numpy as np
@@ -161,7 +162,7 @@ def _check_cues(files: dict[str, Path], found: _Differences, progress: Callable[
     with looking(len(there), scheduler=None) as look:
         for block in blocks(find_images(list(by_file)), BLOCK):
             looks = [Look(file=f, place=k, info_bar=by_file[f.name]["info_bar"]) for k, f in enumerate(block)]
-            for seen in look(looks):
+            for seen in look(looks, Event()):
                 sha256 = by_file[seen.file.name]["sha256"]
                 if seen.subject is None:
                     found.add(f"{seen.file.name} cannot be read any more: {seen.error}")
