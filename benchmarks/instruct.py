@@ -1,8 +1,9 @@
-"""Instruction data of the teacher `cues` on real micrographs: how many records, how many verified, balanced, and how fast.
+"""Instruction data of the teacher `cues` on real micrographs: records, verified ones, balance, shortcut, and speed.
 
-All images of the samples are cut into tiles of at most 512 px, each of which is a subject. What is planned, answered, checked
-and balanced goes to --out: records.jsonl (one record a line), cues.json (what was measured), frames/<hash>.npy (pixels).
-benchmarks/instruct_independent.py reads these and recomputes every verifiable answer without the package's instruct code.
+All images of the samples are cut into tiles of at most 512 px, each of which is a subject. What is planned, answered,
+checked and balanced goes to --out: records.jsonl (one record a line), cues.json (what was measured) and
+frames/<hash>.npy (pixels). benchmarks/instruct_independent.py reads these and recomputes every verifiable answer
+without the package. Cues that are in --out already are not measured again.
 
 Run:  MICROGRAPHIA_SAMPLES=../shared/data python benchmarks/instruct.py --out bench-instruct [--per-image 20]
 """
@@ -86,7 +87,8 @@ def subjects_of(root: Path, out: Path) -> tuple[list[Subject], float]:
                 np.save(out / "frames" / f"{sha}.npy", tile)
             found[sha] = Subject(sha256=sha, frame=tile, pixel_size_nm=micrograph.pixel_size_nm, cues=cues)
     table = {
-        sha: {"pixel_size_nm": one.pixel_size_nm, "cues": [asdict(cue) for cue in one.cues]} for sha, one in found.items()
+        sha: {"pixel_size_nm": one.pixel_size_nm, "cues": [asdict(cue) for cue in one.cues]}
+        for sha, one in found.items()
     }
     (out / "cues.json").write_text(json.dumps(table))
     return list(found.values()), spent
@@ -164,7 +166,8 @@ def main() -> None:
     )
     print(f"swap consistency: {checks.consistent} of {checks.swaps} sets of images asked about in several orders\n")
     after = checks.after
-    print(f"binary: {after.binary.get('yes', 0)} yes, {after.binary.get('no', 0)} no ({100 * (after.yes_share or 0):.1f} % yes)")
+    yes, no = (after.binary.get(answer, 0) for answer in ("yes", "no"))
+    print(f"binary: {yes} yes, {no} no ({100 * (after.yes_share or 0):.1f} % yes)")
     print("choices: " + ", ".join(f"{answer} {count}" for answer, count in sorted(after.choices.items())))
     print(f"questions, word for word: {after.questions}, of which answered unevenly: {after.uneven}\n")
     print("| reader of questions alone | split by | records | accuracy | chance |\n|---|---|---|---|---|")
