@@ -483,7 +483,7 @@ class Pixels:
 def wrong(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with another answer."""
     if record["answer_type"] == "number":
-        return record | {"answer": f"{1.5 * float(record['answer']) + 2:.3f}"}
+        return record | {"answer": f"{3 * float(record['answer']) + 10:.3f}"}
     options = record["options"] or ["yes", "no"]
     return record | {"answer": options[(options.index(record["answer"]) + 1) % len(options)]}
 
