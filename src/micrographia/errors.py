@@ -10,6 +10,7 @@
     │   └── LibraryError        a reference library: missing, read-only, of a newer version, or asked for the impossible
     │       └── IntegrityError  its records, images or signatures are not what was written
     ├── OutputError             a result cannot be written where it was asked for
+    ├── TeacherError            a teacher gave no answer
     └── MissingExtraError       an optional dependency is not installed
 
 Each message says what came, what is accepted, and how to fix it, in one line. The command line prints
@@ -47,6 +48,22 @@ class IntegrityError(LibraryError):
 
 class OutputError(MicrographiaError):
     """A result cannot be written where it was asked for."""
+
+
+class TeacherError(MicrographiaError):
+    """A teacher gave no answer: unreachable, busy, silent, or what it said cannot be read.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    retry_after_s : float, optional
+        When to try again [s]; None where trying again cannot help.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class MissingExtraError(MicrographiaError):

@@ -69,6 +69,7 @@ def main() -> None:
         defects,
         embed,
         info,
+        instruct,
         library,
         opine,
         qualify,

@@ -1,4 +1,4 @@
-"""``micrographia embed``: images as vectors and as words, and which encoders there are."""
+"""``micrographia embed``: images and texts as vectors, images as words, and which encoders there are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from micrographia.cli.app import app, fail, stderr
 from micrographia.cli.batch import require_folder, scans_of
 from micrographia.cli.flags import NoInfoBarFlag
 from micrographia.cli.progress import bar, say
-from micrographia.embed.choose import DEFAULT_SEES, ENCODERS
-from micrographia.errors import InputError, MicrographiaError, OutputError
+from micrographia.embed.choose import DEFAULT_READS, DEFAULT_SEES, ENCODERS
+from micrographia.errors import InputError, MicrographiaError, OutputError, ReadError
 
 
 @app.command("embed")
@@ -20,9 +20,21 @@ def embed(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE...]", help="Images of any size, or FILE::image.")
     ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help="A text to embed; may be repeated.")
+    ] = None,
+    text_file: Annotated[
+        Path | None, typer.Option("--text-file", metavar="FILE", help="Texts to embed, one a line, in UTF-8.")
+    ] = None,
     encoder: Annotated[
-        str, typer.Option("--encoder", metavar="NAME", help="What makes the vectors; --list shows what there is.")
-    ] = DEFAULT_SEES,
+        str | None,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help=f"What makes the vectors; --list shows what there is. {DEFAULT_SEES} for images, {DEFAULT_READS} for "
+            "texts, unless it is given.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the encoders with their licences and cautions, and exit.")
@@ -30,18 +42,30 @@ def embed(
     as_json: Annotated[bool, typer.Option("--json", help="With --list: print JSON.")] = False,
     no_info_bar: NoInfoBarFlag = False,
 ) -> None:
-    """Embed images: for each a vector of the whole and one of each patch, and its texture in words."""
+    """Embed images: for each a vector of the whole and one of each patch, and its texture in words.
+
+    Or texts, with --text or --text-file: for each a vector of the whole and one of each token.
+    """
+    worded = bool(text) or text_file is not None
     if list_:
-        if files:
-            raise InputError("--list was given with files; give one or the other")
+        if files or worded:
+            raise InputError(f"--list was given with {'files' if files else 'texts'}; give one or the other")
         return _list(as_json=as_json)
     if as_json:
         raise InputError("--json was given without --list; results are written as JSON into --out anyway")
-    if not files:
-        raise InputError("no file was given; accepted is `micrographia embed FILE... --out DIR`, or --list")
+    if files and worded:
+        raise InputError(
+            "files and texts were given; give one or the other: images and texts go into files of their own"
+        )
+    if not files and not worded:
+        raise InputError(
+            "no file was given; accepted is `micrographia embed FILE... --out DIR`, --text TEXT --out DIR, or --list"
+        )
     if out is None:
         raise InputError("--out was not given; say which folder the vectors shall go to")
-    return _embed(files, encoder, out, info_bar=not no_info_bar)
+    if not files:
+        return _embed_texts([*(text or ()), *_lines(text_file)], encoder or DEFAULT_READS, out)
+    return _embed(files, encoder or DEFAULT_SEES, out, info_bar=not no_info_bar)
 
 
 def _embed(files: list[str], name: str, out: Path, *, info_bar: bool) -> None:
@@ -89,6 +113,37 @@ def _embed(files: list[str], name: str, out: Path, *, info_bar: bool) -> None:
         say(f"vectors: {out}")
     if failed:
         raise typer.Exit(2)
+
+
+def _embed_texts(texts: list[str], name: str, out: Path) -> None:
+    from micrographia.embed.choose import load_embedder
+    from micrographia.embed.encoder import check_texts
+    from micrographia.report.embedded_texts import write_texts
+
+    require_folder(out)
+    check_texts(texts)
+    model = load_embedder(name)
+    embedded = []
+    with bar("texts") as tell:
+        for embedding in model.embed_tokens(texts):
+            embedded.append(embedding)
+            tell(len(embedded), len(texts))
+    result = write_texts(texts, embedded, model, out)
+    say(
+        f"{len(texts)} texts, {sum(len(t.tokens) for t in result.texts)} tokens, {result.dimension} numbers each: {out}"
+    )
+
+
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(f"--text-file {path} cannot be read ({error}); accepted is plain text in UTF-8") from error
+    if not found:
+        raise InputError(f"--text-file {path} is empty; accepted is one text a line")
+    return found
 
 
 def _list(*, as_json: bool) -> None:

@@ -77,3 +77,70 @@ def context(
             calibrate(trained, source, out / WEIGHTS, groups=calibration, progress=tell)
     (out / "context.md").write_text(model_card(out / WEIGHTS), encoding="utf-8")
     say(str(out / WEIGHTS))
+
+
+@train.command("language")
+def language(
+    corpus: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with records.parquet of `instruct generate`, or .txt files.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, curve, model and model card.")],
+    base: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Encoder of transformers to start from; by default the packaged MiniLM."),
+    ] = None,
+    general: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="General sentences, one a line; by default everyday ones are made up."),
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Hashes of the images to hold back, one a line; by default a tenth."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 600 take about ten minutes on one core.")] = 600,
+    batch: Annotated[int, typer.Option(min=2, help="Texts in a batch of each loss.")] = 16,
+    new_words: Annotated[
+        int, typer.Option(min=0, help="Words that may become tokens of their own, at most; 0: none.")
+    ] = 64,
+    masked: Annotated[float, typer.Option(min=0, help="Weight of masked words; 0 switches the loss off.")] = 1.0,
+    contrastive: Annotated[float, typer.Option(min=0, help="Weight of texts about one image being near.")] = 1.0,
+    cosine: Annotated[float, typer.Option(min=0, help="Weight of general vectors being as before.")] = 10.0,
+    relational: Annotated[float, typer.Option(min=0, help="Weight of general similarities being as before.")] = 10.0,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Train the head only: the control of what the base knew already.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Single precision throughout, rather than bfloat16.")
+    ] = False,
+) -> None:
+    """Adapt a small language model to what is said about micrographs, without losing general English.
+
+    An interrupted training goes on where it stopped when the same command is given again. On several processes or
+    machines: accelerate launch (or torchrun) with -m micrographia train language ...
+    """
+    from micrographia.learn.language.corpus import read_corpus, read_images
+    from micrographia.learn.language.general import read_general
+    from micrographia.learn.language.settings import LanguageSettings, LossWeights
+
+    settings = LanguageSettings(
+        steps=steps,
+        batch=batch,
+        new_words=0 if frozen else new_words,
+        weights=LossWeights(masked=masked, contrastive=contrastive, cosine=cosine, relational=relational),
+        frozen=frozen,
+        seed=seed,
+        bf16=not precise,
+    )
+    texts = read_corpus(corpus)
+    everyday = None if general is None else read_general(general)
+    back = None if held_out is None else read_images(held_out)
+    # Loaded late: torch and transformers take seconds.
+    from accelerate import PartialState
+
+    from micrographia.learn.language.train import train_language
+
+    with resumable(), bar("steps") as tell:
+        train_language(texts, out, settings=settings, base=base, general=everyday, held_out=back, progress=tell)
+    if PartialState(cpu=None).is_main_process:
+        say(f"model: {out}. To use it: micrographia embed --text-file FILE --encoder language:{out} --out VECTORS")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from micrographia.cues.cue import Cue, picture
 from micrographia.cues.noise import noise_of
-from micrographia.cues.spectrum import power_spectrum
+from micrographia.cues.spectrum import Spectrum, power_spectrum
 from micrographia.micrograph import Micrograph
 
 _FEWEST_LEVELS: Final = 16
@@ -114,7 +114,21 @@ def contrast(micrograph: Micrograph, *, channel: int = 0) -> Cue:
     >>> print(f"{contrast(scan).value:.0f} %")
     50 %
     """
-    frame = picture(micrograph, channel)
+    return contrast_of_frame(picture(micrograph, channel), channel=channel)
+
+
+def contrast_of_frame(
+    frame: Float[np.ndarray, "height width"], *, spectrum: Spectrum | None = None, channel: int = 0
+) -> Cue:
+    """Return the contrast of one frame without a bar of print, as `contrast` explains.
+
+    Its power spectrum may be handed in where it is known already.
+
+    Examples
+    --------
+    >>> print(f"{contrast_of_frame(np.repeat([50.0, 150.0], 32 * 64).reshape(64, 64)).value:.0f} %")
+    50 %
+    """
     mean = float(frame.mean())
     if frame.min() < 0 or mean <= 0:
         return Cue(
@@ -125,7 +139,7 @@ def contrast(micrograph: Micrograph, *, channel: int = 0) -> Cue:
             sentence="Some intensities are negative, so a ratio to their zero means nothing.",
             channel=channel,
         )
-    noise = noise_of(power_spectrum(frame))
+    noise = noise_of(power_spectrum(frame) if spectrum is None else spectrum)
     signal = math.sqrt(max(float(frame.var()) - noise.sd**2, 0.0))
     doubt = noise.sd * noise.sd_uncertainty
     return Cue(

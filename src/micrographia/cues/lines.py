@@ -32,7 +32,7 @@ _EIGHT: Final = np.ones((3, 3), dtype=int)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Ridges:
+class Ridges:
     """Middles of lines at one scale: how long a piece each pixel stands for, the direction across, the distance."""
 
     length: Float32[np.ndarray, "height width"]
@@ -83,8 +83,8 @@ def lines(maps: TextureMaps, tone: Tone, *, across_deg: float | None = None) -> 
     >>> print(f"{thin.value:.1f} {thin.unit}, {width.value:.0f} px wide")
     5.2 px per 1000 px², 3 px wide
     """
-    fine, broad = (_ridges(maps, scale, tone) for scale in (maps.fine, maps.broad))
-    width, width_sd = _width(maps, fine, tone)
+    fine, broad = (ridges(maps, scale, tone) for scale in (maps.fine, maps.broad))
+    width, width_sd = line_width(maps, fine, tone)
     return (
         _density(maps, fine, name=f"{tone} lines", words=f"thin {tone}", width=width),
         _density(maps, broad, name=f"broad {tone} lines", words=f"broad {tone}", width=None),
@@ -101,7 +101,7 @@ def lines(maps: TextureMaps, tone: Tone, *, across_deg: float | None = None) -> 
     )
 
 
-def _across(maps: TextureMaps, ridges: _Ridges, tone: Tone, across_deg: float | None) -> Cue:
+def _across(maps: TextureMaps, found: Ridges, tone: Tone, across_deg: float | None) -> Cue:
     name = f"{tone} lines across"
     if across_deg is None:
         return Cue(
@@ -112,8 +112,8 @@ def _across(maps: TextureMaps, ridges: _Ridges, tone: Tone, across_deg: float | 
             sentence="Structure has no direction that lines could cut across.",
         )
     # Normals are counted with y downwards, directions of cues with y upwards.
-    weighted = ridges.length * np.sin(ridges.normal + math.radians(across_deg)) ** 2
-    value, sd = _per_area(maps, weighted, ridges.border)
+    weighted = found.length * np.sin(found.normal + math.radians(across_deg)) ** 2
+    value, sd = _per_area(maps, weighted, found.border)
     how_many = graded(value, (0.1, 0.5, 2.0), ("No", "A few", "Some", "Many"))
     return Cue(
         name=name,
@@ -134,8 +134,8 @@ def _per_area(
     return scale * float(length.mean()), of_quarters(parts)
 
 
-def _density(maps: TextureMaps, ridges: _Ridges, *, name: str, words: str, width: float | None) -> Cue:
-    value, sd = _per_area(maps, ridges.length, ridges.border)
+def _density(maps: TextureMaps, found: Ridges, *, name: str, words: str, width: float | None) -> Cue:
+    value, sd = _per_area(maps, found.length, found.border)
     if value == 0:
         sentence = f"There are no {words} lines."
     else:
@@ -146,8 +146,8 @@ def _density(maps: TextureMaps, ridges: _Ridges, *, name: str, words: str, width
     return Cue(name=name, value=value, uncertainty=sd, unit=LINES_UNIT, sentence=sentence)
 
 
-def _ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> _Ridges:
-    """Return the middles of lines."""
+def ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> Ridges:
+    """Return the middles of lines at one scale, as `lines` explains."""
     sign = 1 if tone == "dark" else -1
     sigma2 = scale.sigma_px**2
     least = max(_LEAST_DEPTH * _ANSWER / sigma2, _NOISE_SDS * curvature_noise(maps, scale))
@@ -187,13 +187,13 @@ def _ridges(maps: TextureMaps, scale: Scale, tone: Tone) -> _Ridges:
     full = weights / np.maximum(np.bincount(pieces[where], minlength=count + 1), 1)
     long = (total >= _LEAST_LENGTH * scale.sigma_px) & (full >= _LEAST_WEIGHT)
     long[0] = False
-    return _Ridges(length=length * long[pieces], normal=normal, off=off, border=edge)
+    return Ridges(length=length * long[pieces], normal=normal, off=off, border=edge)
 
 
-def _width(maps: TextureMaps, ridges: _Ridges, tone: Tone) -> tuple[float | None, float | None]:
+def line_width(maps: TextureMaps, found: Ridges, tone: Tone) -> tuple[float | None, float | None]:
     """Return the median width of lines as that of a slit, and its standard uncertainty."""
-    rows, columns = np.nonzero(ridges.length > _CENTRAL)
-    angle, off = ridges.normal[rows, columns], ridges.off[rows, columns]
+    rows, columns = np.nonzero(found.length > _CENTRAL)
+    angle, off = found.normal[rows, columns], found.off[rows, columns]
     cos, sin = np.cos(angle), np.sin(angle)
 
     def across(scale: Scale) -> Float[np.ndarray, " pixel"]:
@@ -211,7 +211,7 @@ def _width(maps: TextureMaps, ridges: _Ridges, tone: Tone) -> tuple[float | None
     usable = (broad > 0) & (fine > 0)
     squared = 8 * (1.5 * math.log(high / low) - np.log(fine[usable] / broad[usable])) / (1 / low - 1 / high)
     rows, columns = rows[usable], columns[usable]
-    down, right = (n // 2 for n in ridges.length.shape)
+    down, right = (n // 2 for n in found.length.shape)
     quarters = [(rows < down) == above for above in (True, False)]
     parts = [squared[half & ((columns < right) == left)] for half in quarters for left in (True, False)]
     value = _middle(squared)

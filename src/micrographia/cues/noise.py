@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from jaxtyping import Float
 
 from micrographia.cues.cue import Cue, length_words, picture
 from micrographia.cues.spectrum import Spectrum, noise_floor, power_spectrum, radial_profile
@@ -66,8 +67,23 @@ def noise_level(micrograph: Micrograph, *, channel: int = 0) -> tuple[Cue, Cue]:
     >>> print(f"{noise.value:.1f} ± {noise.uncertainty:.1f}")
     5.1 ± 0.2
     """
-    frame = picture(micrograph, channel)
-    noise = noise_of(power_spectrum(frame))
+    return noise_of_frame(picture(micrograph, channel), channel=channel)
+
+
+def noise_of_frame(
+    frame: Float[np.ndarray, "height width"], *, spectrum: Spectrum | None = None, channel: int = 0
+) -> tuple[Cue, Cue]:
+    """Return the noise and the signal-to-noise ratio of one frame without a bar of print, as `noise_level` explains.
+
+    Its power spectrum may be handed in where it is known already.
+
+    Examples
+    --------
+    >>> noise, _ = noise_of_frame(np.random.default_rng(0).normal(100, 5, (128, 128)))
+    >>> print(f"{noise.value:.1f} ± {noise.uncertainty:.1f}")
+    5.1 ± 0.2
+    """
+    noise = noise_of(power_spectrum(frame) if spectrum is None else spectrum)
     variance = float(frame.var())
     signal = math.sqrt(max(variance - noise.sd**2, 0.0))
     doubt = (

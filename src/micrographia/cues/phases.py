@@ -52,6 +52,21 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
     >>> print(f"{share.value:.1f} %, {count.value * 0.16**2:.0f}, {diameter.value:.0f} px")
     19.6 %, 16, 20 px
     """
+    dark = maps.fine.grey <= _threshold(maps.fine.grey)
+    return (*dark_and_bright(maps), *_particles(dark, "dark"), *_particles(~dark, "bright"))
+
+
+def dark_and_bright(maps: TextureMaps) -> tuple[Cue, Cue]:
+    """Return the share of the dark phase, and how far apart dark and bright are, as `phases` explains.
+
+    Examples
+    --------
+    >>> from micrographia.cues.texture_maps import texture_maps
+    >>> halves = np.where(np.arange(100) < 30, 0.0, 1.0) * np.ones((100, 1))
+    >>> share, separation = dark_and_bright(texture_maps(halves))
+    >>> print(f"{share.value:.0f} %, {separation.value:.2f}")
+    30 %, 0.98
+    """
     grey = maps.fine.grey
     dark = grey <= _threshold(grey)
     share = float(dark.mean())
@@ -78,8 +93,6 @@ def phases(maps: TextureMaps) -> tuple[Cue, ...]:
             unit="",
             sentence=f"Dark and bright {clear}.",
         ),
-        *_particles(dark, "dark"),
-        *_particles(~dark, "bright"),
     )
 
 

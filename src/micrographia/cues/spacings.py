@@ -79,10 +79,24 @@ def dominant_spacings(micrograph: Micrograph, *, channel: int = 0) -> tuple[Cue,
     >>> print(f"{found.value:.2f} ± {found.uncertainty:.2f} px")
     9.71 ± 0.02 px
     """
-    frame = picture(micrograph, channel)
+    return spacings_of_frame(picture(micrograph, channel), pixel_size_nm=micrograph.pixel_size_nm, channel=channel)
+
+
+def spacings_of_frame(frame: Frame, *, pixel_size_nm: float | None, channel: int = 0) -> tuple[Cue, ...]:
+    """Return the periodicities of one frame without a bar of print, as `dominant_spacings` explains.
+
+    Examples
+    --------
+    >>> fringes = np.cos(2 * np.pi * np.arange(128) / 9.7) + np.random.default_rng(0).normal(0, 1, (128, 128))
+    >>> (found,) = spacings_of_frame(fringes, pixel_size_nm=None)
+    >>> print(f"{found.value:.1f} {found.unit}")
+    9.7 px
+    """
     spectrum = power_spectrum(frame)
-    size, unit = (micrograph.pixel_size_nm, "nm") if micrograph.pixel_size_nm else (1.0, "px")
-    found = [_cue(frame, spectrum, row, col, strength, size, unit, channel) for row, col, strength in _peaks(spectrum)]
+    size, unit = (pixel_size_nm, "nm") if pixel_size_nm else (1.0, "px")
+    found = [
+        spacing_at(frame, spectrum, row, col, strength, size, unit, channel) for row, col, strength in peaks(spectrum)
+    ]
     if found:
         return tuple(found)
     return (
@@ -97,8 +111,11 @@ def dominant_spacings(micrograph: Micrograph, *, channel: int = 0) -> tuple[Cue,
     )
 
 
-def _peaks(spectrum: Spectrum) -> list[tuple[int, int, float]]:
-    """Return row, column and strength of the significant peaks, the strongest first."""
+def peaks(spectrum: Spectrum, *, most: int = _MOST) -> list[tuple[int, int, float]]:
+    """Return row, column and strength of the significant peaks, the strongest first.
+
+    Rows are those of the transform: negative frequencies in the second half.
+    """
     rows, cols = len(spectrum.row_frequency), len(spectrum.col_frequency)
     width = 2 * (cols - 1)
     power = np.fft.fftshift(spectrum.power, axes=0)
@@ -128,7 +145,7 @@ def _peaks(spectrum: Spectrum) -> list[tuple[int, int, float]]:
         if value > threshold * background and not _on_a_streak(power, row, col, zero, threshold):
             kept.append((int(row), int(col), value / background))
     kept.sort(key=lambda found: -power[found[0], found[1]])
-    return [((row - zero) % rows, col, strength) for row, col, strength in kept[:_MOST]]
+    return [((row - zero) % rows, col, strength) for row, col, strength in kept[:most]]
 
 
 def _background(power: np.ndarray, row: int, col: int, zero: int) -> float:
@@ -164,9 +181,10 @@ def _mirrored(power: np.ndarray, row: np.ndarray, col: np.ndarray, zero: int) ->
     return np.asarray(power[np.where(flip, 2 * zero - row, row) % power.shape[0], inside])
 
 
-def _cue(
+def spacing_at(
     frame: Frame, spectrum: Spectrum, row: int, col: int, strength: float, size: float, unit: str, channel: int
 ) -> Cue:
+    """Return the periodicity of one of the `peaks`, refined, as `dominant_spacings` explains."""
     start = np.array([spectrum.row_frequency[row], spectrum.col_frequency[col]])
     frequency = _refined(frame, start)
     sd = np.sqrt([_variance(length, other, strength) for length, other in (frame.shape, frame.shape[::-1])])
@@ -204,10 +222,22 @@ def _sentence(period: float, direction: float, strength: float, size: float, uni
     )
     if period < 3:
         words += " So near to the size of a pixel it may be interference or aliasing and not the specimen."
-    order = 8 / period
-    if min(abs(direction), abs(direction - 90), abs(direction - 180)) < 0.5 and abs(order - round(order)) < 0.01:
+    if of_blocks(period, direction):
         words += " Eight pixels are a block of JPEG compression, and blocks leave this period along the axes."
     return words
+
+
+def of_blocks(period_px: float, direction_deg: float) -> bool:
+    """Tell whether JPEG compression, by blocks of 8 x 8 pixels, leaves this period in this direction.
+
+    Examples
+    --------
+    >>> of_blocks(4.0, 90.0), of_blocks(4.2, 90.0), of_blocks(4.0, 30.0)
+    (True, False, False)
+    """
+    order = 8 / period_px
+    along_an_axis = min(abs(direction_deg), abs(direction_deg - 90), abs(direction_deg - 180)) < 0.5
+    return along_an_axis and abs(order - round(order)) < 0.01
 
 
 def _variance(length: int, other: int, strength: float) -> float:

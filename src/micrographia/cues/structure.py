@@ -49,12 +49,13 @@ def edges(maps: TextureMaps) -> Cue:
     inner = (slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER))
     squared = maps.fine.x**2 + maps.fine.y**2
     slope = np.sqrt(np.where(squared > (_NOISE_SDS * s) ** 2, squared - 2 * s**2, 0.0))
-    value = 1000 * float(slope[inner].mean())
+    scale = 1000 / maps.zoom
+    value = scale * float(slope[inner].mean())
     words = graded(value, (8.0, 25.0, 60.0), ("hardly any edges", "few edges", "many edges", "edges everywhere"))
     return Cue(
         name="edges",
         value=value,
-        uncertainty=of_quarters([1000 * float(slope[part].mean()) for part in maps.quarters]),
+        uncertainty=of_quarters([scale * float(slope[part].mean()) for part in maps.quarters]),
         unit=EDGES_UNIT,
         sentence=f"The image has {words}: {two_digits(value)} px in 1000 px².",
     )
@@ -165,6 +166,7 @@ def grain_size(maps: TextureMaps) -> Cue:
     """
     value = _half_width(maps.grey, maps.noise)
     parts = [_half_width(maps.grey[part], maps.noise) for part in maps.quarters]
+    value = None if value is None else value * maps.zoom
     if value is None:
         return Cue(
             name="grain size",
@@ -177,7 +179,7 @@ def grain_size(maps: TextureMaps) -> Cue:
     return Cue(
         name="grain size",
         value=value,
-        uncertainty=of_quarters([p for p in parts if p is not None]),
+        uncertainty=of_quarters([p * maps.zoom for p in parts if p is not None]),
         unit="px",
         sentence=f"The texture is {words}, with features about {two_digits(value)} px large.",
     )

@@ -56,12 +56,16 @@ class TextureMaps:
         Standard deviation of the noise of a pixel, in the same unit: of what differs along both diagonals.
     fine, broad : Scale
         Smoothed by 1.5 px and 4 px.
+    zoom : float
+        Pixels of the image per pixel of these maps, where they were made of a smaller copy of it. Cues are in pixels of
+        the image.
     """
 
     grey: Float32[np.ndarray, "height width"]
     noise: float
     fine: Scale
     broad: Scale
+    zoom: float = 1.0
 
     @property
     def quarters(self) -> tuple[Part, ...]:
@@ -70,13 +74,15 @@ class TextureMaps:
         return tuple((r, c) for r in (slice(0, down), slice(down, None)) for c in (slice(0, right), slice(right, None)))
 
 
-def texture_maps(frame: Float[np.ndarray, "height width"]) -> TextureMaps:
+def texture_maps(frame: Float[np.ndarray, "height width"], *, zoom: float = 1.0) -> TextureMaps:
     """Prepare an image for the texture cues.
 
     Parameters
     ----------
     frame : float array (height, width)
         Intensities in any units.
+    zoom : float
+        Pixels of the image per pixel of ``frame``, where that is a smaller copy.
 
     Raises
     ------
@@ -100,7 +106,7 @@ def texture_maps(frame: Float[np.ndarray, "height width"]) -> TextureMaps:
     fine = gaussian_filter(grey, FINE_PX, truncate=3.5)
     # Smoothing again adds variances.
     broad = gaussian_filter(fine, math.sqrt(BROAD_PX**2 - FINE_PX**2), truncate=3.5)
-    return TextureMaps(grey=grey, noise=noise, fine=_scale(fine, FINE_PX), broad=_scale(broad, BROAD_PX))
+    return TextureMaps(grey=grey, noise=noise, fine=_scale(fine, FINE_PX), broad=_scale(broad, BROAD_PX), zoom=zoom)
 
 
 def _scale(smooth: Float32[np.ndarray, "height width"], sigma_px: float) -> Scale:

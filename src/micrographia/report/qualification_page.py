@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from micrographia.embed.choose import ENCODERS, Kind
+from micrographia.embed.choose import kind_of
 from micrographia.qualify.criteria import Criterion
 from micrographia.qualify.library import Reference
 from micrographia.report.document import document
@@ -254,8 +254,7 @@ def _provenance(result: VerdictsResult) -> str:
 
 
 def _encoder_row(name: str, version: str) -> str:
-    kinds: dict[str, Kind] = {kind.name: kind for kind in ENCODERS}
-    kind = kinds.get(name.partition(":")[0])
+    kind = kind_of(name)
     licence, caution = ("–", "–") if kind is None else (kind.licence, kind.caution)
     return (
         f'<tr><td class="label">{text(name)}</td><td class="id">{text(version)}</td><td>{text(licence)}</td>'

@@ -1,0 +1,1 @@
+"""Records in the forms that training programs read."""

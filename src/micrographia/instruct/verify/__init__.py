@@ -1,0 +1,1 @@
+"""Whether an answer is true, of the asked form, and worth keeping."""

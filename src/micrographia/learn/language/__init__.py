@@ -1,0 +1,1 @@
+"""The language recipe: a small text encoder learns to speak of micrographs, and forgets nothing else."""
