@@ -39,7 +39,7 @@ def z_of(net, accepted):
 
 def weights_of(z, accepted):
     apart = np.maximum(z[accepted].mean(axis=0) - z[~accepted].mean(axis=0), 0)
-    share = apart**2 + 4 / min(accepted.sum(), (~accepted).sum())
+    share = (apart**2 + 4 / min(accepted.sum(), (~accepted).sum())) ** 2
     return share / share.sum()
 
 

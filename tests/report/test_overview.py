@@ -14,10 +14,12 @@ import pytest
 from micrographia.context import Context
 from micrographia.cues import Cue, look
 from micrographia.errors import InputError, OutputError
+from micrographia.instruct.describing import describe_micrograph
 from micrographia.micrograph import Micrograph, Provenance
+from micrographia.report.cue_value import cue_value
 from micrographia.report.missing import missing_context
 from micrographia.report.overview import BatchEntry, Segments, overview_headline, write_index, write_overview
-from micrographia.report.overview_page import cue_value, overview_page
+from micrographia.report.overview_page import overview_page
 from micrographia.report.overview_result import SCHEMAS, BatchResult, OverviewResult, generated_schema
 from micrographia.report.records import read_schema
 from micrographia.segment.measured import SegmentedField, measure
@@ -252,3 +254,26 @@ def test_an_image_unlike_the_training_images_is_the_first_of_the_limits(tmp_path
     assert "what would tell more Unlike the training images: steel.tif." in words
     advice = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["advice"]
     assert advice[0].startswith("Unlike the training images")
+
+
+def test_each_sentence_of_a_description_leads_to_its_cue(tmp_path: Path) -> None:
+    scan = make_scan()
+    described = describe_micrograph(scan)
+    assert len(described) >= 10
+    write_overview(scan, look(scan), ADVICE, tmp_path, described=described)
+    page = Elements((tmp_path / "report.html").read_text(encoding="utf-8"))
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "tr" and "id" in attributes]
+    targets = [attributes["href"] for tag, attributes in page.elements if attributes.get("class") == "fact"]
+    assert len(ids) == len(set(ids)) == len(described)
+    assert targets == [f"#{one}" for one in ids]
+    words = text_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert all(one.text in words for one in described)
+    told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["description"]
+    assert [one["cue"] for one in told["sentences"]] == [cue["name"] for cue in told["cues"]]
+    spacing = next(cue for cue in told["cues"] if cue["name"] == "spacing")
+    assert spacing["value"] == pytest.approx(9.0 * 2.9, rel=0.01)  # the wave that the image was made of
+
+
+def test_without_a_description_there_is_no_section_for_it(tmp_path: Path) -> None:
+    write_overview(make_scan(), look(make_scan()), ADVICE, tmp_path)
+    assert "#words" not in (tmp_path / "report.html").read_text(encoding="utf-8")

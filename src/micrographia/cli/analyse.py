@@ -30,6 +30,7 @@ from micrographia.cli.flags import (
 from micrographia.cli.found import Find, by_model, objects_on_ground
 from micrographia.cues import look
 from micrographia.errors import InputError
+from micrographia.instruct.describing import Sentence, describe_micrograph
 from micrographia.micrograph import Micrograph
 from micrographia.report.overview import write_overview
 
@@ -98,8 +99,18 @@ def _analyse(micrograph: Micrograph, folder: Path, tell: Callable[[str], None], 
         except InputError as error:
             advice.append(str(error))
     tell("overview")
-    write_overview(micrograph, look(micrograph), advice, folder, segments=segments)
+    write_overview(micrograph, look(micrograph), advice, folder, segments=segments, described=_in_words(micrograph))
     return f"{' × '.join(str(n) for n in micrograph.frames.shape[:0:-1])} px; {found}"
+
+
+def _in_words(micrograph: Micrograph) -> tuple[Sentence, ...]:
+    """Describe an image by its cues; a diffraction pattern is none, and what is too small or even is not described."""
+    if micrograph.context.technique == "diffraction":
+        return ()
+    try:
+        return describe_micrograph(micrograph)
+    except InputError:
+        return ()
 
 
 def _why_no_sites(micrograph: Micrograph) -> tuple[str, bool]:

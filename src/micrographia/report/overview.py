@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from micrographia.cues import Cue
+from micrographia.instruct.describing import Sentence
 from micrographia.micrograph import Micrograph
 from micrographia.report.batch_entry import BatchEntry
 from micrographia.report.batch_page import batch_page
@@ -47,6 +48,7 @@ def write_overview(
     out: Path,
     *,
     segments: Segments | None = None,
+    described: Sequence[Sentence] = (),
 ) -> tuple[Path, ...]:
     """Write what can be told about a micrograph without deciding what it shows; both files, or nothing.
 
@@ -63,6 +65,8 @@ def write_overview(
         Folder for the results. When it exists, files of the same name are replaced and others stay.
     segments : Segments, optional
         What was found and measured, which is told too.
+    described : sequence of Sentence
+        The image in words, each sentence with its cue.
 
     Returns
     -------
@@ -87,8 +91,8 @@ def write_overview(
         origin = None if micrograph.pixel_size_nm is None else micrograph.pixel_size_origin
         tables = measurement_tables(measured, source=segments.source, pixel_size_origin=origin)
     texts = {
-        "report.html": overview_page(micrograph, cues, advice, parts=parts),
-        "result.json": overview_result(micrograph, cues, advice).model_dump_json(indent=2) + "\n",
+        "report.html": overview_page(micrograph, cues, advice, parts=parts, described=described),
+        "result.json": overview_result(micrograph, cues, advice, described=described).model_dump_json(indent=2) + "\n",
         **tables,
     }
     with new_folder(out) as folder:

@@ -9,12 +9,15 @@ from typing import Final
 
 from micrographia.cues import Cue
 from micrographia.cues.cue import length_unit, length_words
+from micrographia.instruct.describing import Sentence
 from micrographia.micrograph import Micrograph
+from micrographia.report.cue_value import cue_value
+from micrographia.report.described import description_section
 from micrographia.report.document import document
 from micrographia.report.fields import FIELDS, context_rows
 from micrographia.report.markup import doubts, section, table, text, value_and_badge
 from micrographia.report.missing import missing_context
-from micrographia.report.numbers import decimals, estimate, magnitude, number
+from micrographia.report.numbers import magnitude
 from micrographia.report.records import versions
 from micrographia.report.views import views_section
 
@@ -25,11 +28,17 @@ _NAV: Final = (
     ("provenance", "Provenance"),
 )
 _FOUND: Final = (("fields", "What was found"), ("measurements", "Measurements"))
+_WORDS: Final = (("words", "In words"),)
 _LONGEST_METADATA: Final = 200_000
 
 
 def overview_page(
-    micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str], *, parts: Sequence[str] = ()
+    micrograph: Micrograph,
+    cues: Sequence[Cue],
+    advice: Sequence[str],
+    *,
+    parts: Sequence[str] = (),
+    described: Sequence[Sentence] = (),
 ) -> str:
     """Return the whole overview as HTML.
 
@@ -43,8 +52,10 @@ def overview_page(
         Why no more was done, and what would change that.
     parts : sequence of str
         Sections of what was found and measured, if it was, as HTML.
+    described : sequence of Sentence
+        The image in words.
     """
-    nav = (*_NAV[:1], *(_FOUND if parts else ()), *_NAV[1:])
+    nav = (*_NAV[:1], *(_FOUND if parts else ()), *(_WORDS if described else ()), *_NAV[1:])
     return document(
         title=f"{micrograph.provenance.file} – Micrographia",
         kind="overview",
@@ -53,6 +64,7 @@ def overview_page(
             _head(micrograph, cues, advice),
             views_section(micrograph, cues),
             *parts,
+            *([description_section(described)] if described else []),
             _cues_section(micrograph, cues),
             _context_section(micrograph),
             _provenance_section(micrograph),
@@ -150,32 +162,6 @@ def _cues_section(micrograph: Micrograph, cues: Sequence[Cue]) -> str:
     )
     heads = (("Quantity", ""), ("Value", "n"), ("In words", "wordy"))
     return section("cues", "What can be seen", note, table(heads, rows))
-
-
-def cue_value(cue: Cue) -> str:
-    """Return value, uncertainty, unit and direction of a cue, as HTML."""
-    if cue.value is None:
-        return '<span class="soft">–</span>'
-    scale, unit = length_unit(cue.value) if cue.unit == "nm" else (1.0, cue.unit)
-    unit = "" if unit == "intensity units" else unit
-    value = cue.value / scale
-    if cue.uncertainty is not None and cue.direction_deg is None and 0 < cue.uncertainty < 1e-3 * cue.value:
-        shown = f"{value:.3g}"  # more digits would be true and of no use
-    elif cue.uncertainty is None:
-        shown = f"{value:.3g}"
-    elif value >= 1e5:
-        power = len(f"{value:.0f}") - 1
-        exponent = str(power).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        shown = f"({estimate(value / 10**power, cue.uncertainty / 10**power)}) × 10{exponent}"
-    else:
-        shown = estimate(value, cue.uncertainty / scale)
-    shown = f'{shown} <span class="soft">{unit}</span>' if unit else shown
-    if cue.direction_deg is None or cue.direction_sd_deg is None:
-        return shown
-    places = min(decimals(cue.direction_sd_deg), 2)
-    spread = max(cue.direction_sd_deg, 10.0**-places)
-    angle = f"at {number(cue.direction_deg, places)} ± {number(spread, places)}°"
-    return f'{shown}<br><span class="soft">{angle}</span>'
 
 
 def _context_section(micrograph: Micrograph) -> str:

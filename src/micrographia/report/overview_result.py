@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt
 
 from micrographia.cues import Cue
+from micrographia.instruct.describing import Sentence
 from micrographia.micrograph import Micrograph
 from micrographia.report.batch_entry import BatchEntry
 from micrographia.report.records import (
@@ -34,12 +35,28 @@ class CueResult(Part):
     sentence: str
 
 
+class SentenceResult(Part):
+    """A sentence of the description."""
+
+    section: str
+    text: str
+    cue: str = Field(description="Name of the cue that it rests on, among those of the description")
+
+
+class DescriptionResult(Part):
+    """The image in words, and the cues that they rest on."""
+
+    sentences: tuple[SentenceResult, ...]
+    cues: tuple[CueResult, ...]
+
+
 class OverviewResult(Part):
     """What can be told about a micrograph without deciding what it shows."""
 
     schema_: Literal["micrographia/overview/1"] = Field(alias="schema")
     scan: ScanResult
     cues: tuple[CueResult, ...]
+    description: DescriptionResult
     context: ContextResult
     advice: tuple[str, ...]
     software: dict[str, str] = Field(description="Version of each package that the result rests on")
@@ -69,7 +86,9 @@ SCHEMAS: Final[dict[str, tuple[type[BaseModel], str]]] = {
 """Published file, model and identifier of each schema of this module."""
 
 
-def overview_result(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str]) -> OverviewResult:
+def overview_result(
+    micrograph: Micrograph, cues: Sequence[Cue], advice: Sequence[str], *, described: Sequence[Sentence] = ()
+) -> OverviewResult:
     """Return what ``result.json`` of an overview says.
 
     Parameters
@@ -80,26 +99,33 @@ def overview_result(micrograph: Micrograph, cues: Sequence[Cue], advice: Sequenc
         What was measured.
     advice : sequence of str
         What would tell more.
+    described : sequence of Sentence
+        The image in words.
     """
     return OverviewResult(
         schema="micrographia/overview/1",
         scan=scan_result(micrograph),
-        cues=tuple(
-            CueResult(
-                name=cue.name,
-                channel=cue.channel,
-                value=cue.value,
-                uncertainty=cue.uncertainty,
-                unit=cue.unit,
-                direction_deg=cue.direction_deg,
-                direction_sd_deg=cue.direction_sd_deg,
-                sentence=cue.sentence,
-            )
-            for cue in cues
+        cues=tuple(_cue_result(cue) for cue in cues),
+        description=DescriptionResult(
+            sentences=tuple(SentenceResult(section=s.section, text=s.text, cue=s.cue.name) for s in described),
+            cues=tuple(_cue_result(s.cue) for s in described),
         ),
         context=context_result(micrograph.context),
         advice=tuple(advice),
         software=versions(),
+    )
+
+
+def _cue_result(cue: Cue) -> CueResult:
+    return CueResult(
+        name=cue.name,
+        channel=cue.channel,
+        value=cue.value,
+        uncertainty=cue.uncertainty,
+        unit=cue.unit,
+        direction_deg=cue.direction_deg,
+        direction_sd_deg=cue.direction_sd_deg,
+        sentence=cue.sentence,
     )
 
 

@@ -20,10 +20,10 @@ def test_one_part_has_all_the_weight():
 
 
 @pytest.mark.parametrize(("positive", "negative"), [(1, 1), (4, 4), (16, 5), (50, 200)])
-def test_weights_are_squares_of_the_distance_with_a_share_for_what_is_not_known(positive, negative):
+def test_weights_grow_with_the_distance_and_share_what_is_not_known(positive, negative):
     accepted = np.arange(positive + negative) < positive
     z = np.where(accepted[:, None], [1.5, 0.5, -0.2], [-0.5, 0.5, 0.8])
-    expected = np.array([4.0, 0.0, 0.0]) + 4 / min(positive, negative)
+    expected = (np.array([4.0, 0.0, 0.0]) + 4 / min(positive, negative)) ** 2
     np.testing.assert_allclose(hybrid_weights(z, accepted), expected / expected.sum(), rtol=1e-12)
 
 

@@ -16,9 +16,9 @@ def hybrid_weights(
 ) -> Float[np.ndarray, " part"]:
     """Return the share of each part in the score, by how far it holds the references apart.
 
-    ``w ∝ d² + 4 / n``: d is the mean z of the accepted less that of the rejected, 0 if it is negative, and n the number
-    of references on the smaller side. So parts count alike while there are few references, and a part that sees nothing
-    of the matter fades as they come in. Every z-score is from a fit that its reference was left out of.
+    ``w ∝ (d² + 4 / n)²``: d is the mean z of the accepted less that of the rejected, 0 if it is negative, and n the
+    number of references on the smaller side. So parts count alike while there are few references, and a part that sees
+    little of the matter fades as they come in. Every z-score is from a fit that its reference was left out of.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ def hybrid_weights(
     --------
     >>> z = np.array([[1.0, 0.1], [1.0, -0.1], [-1.0, 0.1], [-1.0, -0.1]])
     >>> hybrid_weights(z, np.array([True, True, False, False])).tolist()
-    [0.75, 0.25]
+    [0.9, 0.1]
     """
     apart = np.maximum(z[accepted].mean(axis=0) - z[~accepted].mean(axis=0), 0)
     positive = int(np.count_nonzero(accepted))
-    share = apart**2 + _CAUTION / min(positive, len(accepted) - positive)
+    share = (apart**2 + _CAUTION / min(positive, len(accepted) - positive)) ** 2
     weights: Float[np.ndarray, " part"] = share / share.sum()
     return weights
