@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,12 @@ def tiles(frame: np.ndarray) -> Iterator[np.ndarray]:
         yield from (np.ascontiguousarray(part) for part in np.array_split(band, right, axis=1))
 
 
-def subjects_of(root: Path, out: Path) -> tuple[list[Subject], float]:
-    """Return all tiles as subjects, and the time that measuring took [s]."""
+def subjects_of(root: Path, out: Path, *, most: int) -> tuple[list[Subject], float]:
+    """Return the tiles as subjects, and the time that measuring took [s]; what is measured is kept after each image."""
     found: dict[str, Subject] = {}
     (out / "frames").mkdir(parents=True, exist_ok=True)
-    known = json.loads((out / "cues.json").read_text()) if (out / "cues.json").exists() else {}
+    file = out / "cues.json"
+    table = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     spent = 0.0
     for path in images(root):
         try:
@@ -74,23 +76,24 @@ def subjects_of(root: Path, out: Path) -> tuple[list[Subject], float]:
         except MicrographiaError as error:
             print(f"left out: {error}")
             continue
-        for tile in tiles(whole):
+        before = len(table)
+        for tile in islice(tiles(whole), most):
             if min(tile.shape) < LEAST_PX or tile.min() == tile.max():
                 continue
             sha = pixel_hash(tile)
-            if sha in known:
-                cues = tuple(Cue(**cue) for cue in known[sha]["cues"])
-            else:
+            size = micrograph.pixel_size_nm
+            if sha not in table:
                 start = time.perf_counter()
-                cues = measure(tile, pixel_size_nm=micrograph.pixel_size_nm)
+                cues = measure(tile, pixel_size_nm=size)
                 spent += time.perf_counter() - start
                 np.save(out / "frames" / f"{sha}.npy", tile)
-            found[sha] = Subject(sha256=sha, frame=tile, pixel_size_nm=micrograph.pixel_size_nm, cues=cues)
-    table = {
-        sha: {"pixel_size_nm": one.pixel_size_nm, "cues": [asdict(cue) for cue in one.cues]}
-        for sha, one in found.items()
-    }
-    (out / "cues.json").write_text(json.dumps(table))
+                table[sha] = {"pixel_size_nm": size, "cues": [asdict(cue) for cue in cues]}
+            known = tuple(Cue(**cue) for cue in table[sha]["cues"])
+            found[sha] = Subject(sha256=sha, frame=tile, pixel_size_nm=size, cues=known)
+        if len(table) > before:
+            beside = out / "cues.json.part"
+            beside.write_text(json.dumps(table), encoding="utf-8")
+            beside.replace(file)
     return list(found.values()), spent
 
 
@@ -134,10 +137,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tiles", type=int, default=100, help="most tiles of an image")
     parser.add_argument("--per-image", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    subjects, measuring = subjects_of(given.data, given.out)
+    subjects, measuring = subjects_of(given.data, given.out, most=given.tiles)
     by_hash = {subject.sha256: subject for subject in subjects}
     told = f"{measuring:.0f} s for new ones" if measuring else "all measured before"
     print(f"{len(subjects)} tiles; cues: {told}\n")
