@@ -83,9 +83,9 @@ def subjects_of(root: Path, out: Path, *, most: int) -> tuple[list[Subject], flo
             sha = pixel_hash(tile)
             size = micrograph.pixel_size_nm
             if sha not in table:
-                start = time.perf_counter()
+                start = time.process_time()
                 cues = measure(tile, pixel_size_nm=size)
-                spent += time.perf_counter() - start
+                spent += time.process_time() - start
                 np.save(out / "frames" / f"{sha}.npy", tile)
                 table[sha] = {"pixel_size_nm": size, "cues": [asdict(cue) for cue in cues]}
             known = tuple(Cue(**cue) for cue in table[sha]["cues"])
@@ -145,27 +145,27 @@ def main() -> None:
     by_hash = {subject.sha256: subject for subject in subjects}
     told = f"{measuring:.0f} s for new ones" if measuring else "all measured before"
     print(f"{len(subjects)} tiles; cues: {told}\n")
-    start = time.perf_counter()
+    start = time.process_time()
     planned = plan(subjects, per_image=given.per_image, seed=given.seed)
-    planning = time.perf_counter() - start
+    planning = time.process_time() - start
 
     async def all_of_them() -> list[Record]:
         teacher = CuesTeacher()
         return [await answered(one, [by_hash[sha] for sha in one.images], teacher) for one in planned]
 
-    start = time.perf_counter()
+    start = time.process_time()
     records = asyncio.run(all_of_them())
-    asking = time.perf_counter() - start
-    start = time.perf_counter()
+    asking = time.process_time() - start
+    start = time.process_time()
     checks = check_set(records)
     records = [checks.judged(one) for one in records]
-    whole = time.perf_counter() - start
+    whole = time.process_time() - start
     with (given.out / "records.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in records)
     table(records)
     total = planning + asking + whole
     print(
-        f"{len(records) / total:.0f} records/s on one thread: planning {planning:.1f} s, prompts, answers and checks "
+        f"{len(records) / total:.0f} records/s of processor time: plan {planning:.1f} s, prompts, answers, checks "
         f"{asking:.1f} s, the set {whole:.1f} s; {len(records) / len(subjects):.1f} records an image\n"
     )
     print(f"swap consistency: {checks.consistent} of {checks.swaps} sets of images asked about in several orders\n")
