@@ -59,6 +59,8 @@ bench: setup
 	$(BIN)/python benchmarks/qualification.py
 	$(BIN)/python benchmarks/qualification_cost.py
 	$(BIN)/python benchmarks/embedding_rate.py
+	$(BIN)/python benchmarks/instruct_faults.py
+	$(BIN)/python benchmarks/instruct_llm.py --data $(or $(MICROGRAPHIA_SAMPLES),../shared/data) --out bench-instruct-llm
 
 clean:
-	rm -rf $(VENV) demo-out bench-control bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl
+	rm -rf $(VENV) demo-out bench-control bench-instruct-llm bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl

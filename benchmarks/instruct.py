@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,12 @@ def tiles(frame: np.ndarray) -> Iterator[np.ndarray]:
         yield from (np.ascontiguousarray(part) for part in np.array_split(band, right, axis=1))
 
 
-def subjects_of(root: Path, out: Path) -> tuple[list[Subject], float]:
-    """Return all tiles as subjects, and the time that measuring took [s]."""
+def subjects_of(root: Path, out: Path, *, most: int) -> tuple[list[Subject], float]:
+    """Return the tiles as subjects, and the time that measuring took [s]; what is measured is kept after each image."""
     found: dict[str, Subject] = {}
     (out / "frames").mkdir(parents=True, exist_ok=True)
-    known = json.loads((out / "cues.json").read_text()) if (out / "cues.json").exists() else {}
+    file = out / "cues.json"
+    table = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     spent = 0.0
     for path in images(root):
         try:
@@ -74,23 +76,24 @@ def subjects_of(root: Path, out: Path) -> tuple[list[Subject], float]:
         except MicrographiaError as error:
             print(f"left out: {error}")
             continue
-        for tile in tiles(whole):
+        before = len(table)
+        for tile in islice(tiles(whole), most):
             if min(tile.shape) < LEAST_PX or tile.min() == tile.max():
                 continue
             sha = pixel_hash(tile)
-            if sha in known:
-                cues = tuple(Cue(**cue) for cue in known[sha]["cues"])
-            else:
-                start = time.perf_counter()
-                cues = measure(tile, pixel_size_nm=micrograph.pixel_size_nm)
-                spent += time.perf_counter() - start
+            size = micrograph.pixel_size_nm
+            if sha not in table:
+                start = time.process_time()
+                cues = measure(tile, pixel_size_nm=size)
+                spent += time.process_time() - start
                 np.save(out / "frames" / f"{sha}.npy", tile)
-            found[sha] = Subject(sha256=sha, frame=tile, pixel_size_nm=micrograph.pixel_size_nm, cues=cues)
-    table = {
-        sha: {"pixel_size_nm": one.pixel_size_nm, "cues": [asdict(cue) for cue in one.cues]}
-        for sha, one in found.items()
-    }
-    (out / "cues.json").write_text(json.dumps(table))
+                table[sha] = {"pixel_size_nm": size, "cues": [asdict(cue) for cue in cues]}
+            known = tuple(Cue(**cue) for cue in table[sha]["cues"])
+            found[sha] = Subject(sha256=sha, frame=tile, pixel_size_nm=size, cues=known)
+        if len(table) > before:
+            beside = out / "cues.json.part"
+            beside.write_text(json.dumps(table), encoding="utf-8")
+            beside.replace(file)
     return list(found.values()), spent
 
 
@@ -134,34 +137,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tiles", type=int, default=100, help="most tiles of an image")
     parser.add_argument("--per-image", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    subjects, measuring = subjects_of(given.data, given.out)
+    subjects, measuring = subjects_of(given.data, given.out, most=given.tiles)
     by_hash = {subject.sha256: subject for subject in subjects}
     told = f"{measuring:.0f} s for new ones" if measuring else "all measured before"
     print(f"{len(subjects)} tiles; cues: {told}\n")
-    start = time.perf_counter()
+    start = time.process_time()
     planned = plan(subjects, per_image=given.per_image, seed=given.seed)
-    planning = time.perf_counter() - start
+    planning = time.process_time() - start
 
     async def all_of_them() -> list[Record]:
         teacher = CuesTeacher()
         return [await answered(one, [by_hash[sha] for sha in one.images], teacher) for one in planned]
 
-    start = time.perf_counter()
+    start = time.process_time()
     records = asyncio.run(all_of_them())
-    asking = time.perf_counter() - start
-    start = time.perf_counter()
+    asking = time.process_time() - start
+    start = time.process_time()
     checks = check_set(records)
     records = [checks.judged(one) for one in records]
-    whole = time.perf_counter() - start
+    whole = time.process_time() - start
     with (given.out / "records.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in records)
     table(records)
     total = planning + asking + whole
     print(
-        f"{len(records) / total:.0f} records/s on one thread: planning {planning:.1f} s, prompts, answers and checks "
+        f"{len(records) / total:.0f} records/s of processor time: plan {planning:.1f} s, prompts, answers, checks "
         f"{asking:.1f} s, the set {whole:.1f} s; {len(records) / len(subjects):.1f} records an image\n"
     )
     print(f"swap consistency: {checks.consistent} of {checks.swaps} sets of images asked about in several orders\n")

@@ -74,7 +74,7 @@ def test_a_second_check_agrees_until_somebody_changes_an_answer(run, made):
     pq.write_table(type(table).from_pylist(rows, table.schema), made / "records.parquet")
     status, _, err = run("instruct", "check", made)
     assert status == 2
-    assert f"record {rows[chosen]['id']} is recorded as 'verified', and is now 'answer:" in err
+    assert f"record {rows[chosen]['id']}, recorded: verified; now: answer: " in err
 
 
 def test_a_second_check_sees_that_an_image_was_replaced(run, images, tmp_path):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,6 +16,7 @@ def greys(frame):
         return np.asarray(image)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(0.01, 1e4), st.floats(-1e4, 1e4))
 def test_units_do_not_matter(gain, offset):
     # intensities are multiples of 1/16 of 256 levels, so that no rounding of the input tips a grey

@@ -164,7 +164,9 @@ def asked_edges(ordered):
         ("yes", "It is 41.0 ± 0.8 px per 1000 px². The answer is no.", ["answer"]),
         ("yes", "The edge density is 24.0 px per 1000 px².", ["facts"]),
         ("yes", "The edge density of 41.0 px per 1000 px² is below 25 px per 1000 px².", ["facts"]),
-        ("yes", "The limit is 30 px per 1000 px², and 41.0 is measured", ["format", "facts"]),
+        ("yes", "The limit is 30 px per 1000 px².", ["facts"]),
+        ("yes", "It is above 25 px per 1000 px²", []),
+        ("yes", "The edge density is", ["format"]),
     ],
 )
 def test_a_closed_answer_must_be_true_and_follow_from_its_reasoning(answer, reasoning, wrong, asked_edges, ordered):

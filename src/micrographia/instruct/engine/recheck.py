@@ -88,8 +88,8 @@ def recheck(folder: Path, *, images: bool, progress: Callable[[int, int], None])
             agreeing += 1
         else:
             found.add(
-                f"record {row['id']} is recorded as {row['rejected_because'] or 'verified'!r}, and is now "
-                f"{now.rejected_because or 'verified'!r}"
+                f"record {row['id']}, recorded: {row['rejected_because'] or 'verified'}; now: "
+                f"{now.rejected_because or 'verified'}"
             )
         if not images and records % BLOCK == 0:
             progress(records, total)

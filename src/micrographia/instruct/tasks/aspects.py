@@ -200,8 +200,8 @@ _ALL: Final[tuple[Aspect, ...]] = (
         less=("is less sharp", "is more blurred"),
         most="is the sharpest",
         names=r"sharpness(?: of (?:the )?edges)?",
-        more_words=r"sharper(?: edges)?|crisper|less blurr?(?:ed|y)|better[- ]focus(?:s?ed)?",
-        less_words=r"less sharp|blurrier|more blurr?(?:ed|y)|softer(?: edges)?|worse[- ]focus(?:s?ed)?",
+        more_words=r"sharper(?: edges)?|crisper|less blur(?:red|ry)|better[- ]focus(?:s?ed)?",
+        less_words=r"less sharp|blurrier|more blur(?:red|ry)|softer(?: edges)?|worse[- ]focus(?:s?ed)?",
     ),
     Aspect(
         cue="dominant scale",

@@ -19,6 +19,7 @@ from micrographia.errors import InputError, MissingExtraError, TeacherError
 from micrographia.instruct.assignment import Assignment
 from micrographia.instruct.record import Reply
 from micrographia.instruct.subject import Subject
+from micrographia.instruct.teachers.answers import UnreadableReplyError
 from micrographia.instruct.teachers.prices import FREE
 from micrographia.instruct.teachers.provider import ProviderTeacher, compatible_model
 from micrographia.instruct.teachers.teacher import Prompt, Teacher
@@ -82,7 +83,13 @@ class GgufTeacher(Teacher):
                 raise TeacherError(f"the server of {self.name} was not started; use the teacher in `async with`")
             if self._process.poll() is not None:
                 await self._again(self._process.returncode)
-            return await self._asking.reply(assignment, prompt, subjects)
+            try:
+                return await self._asking.reply(assignment, prompt, subjects)
+            except UnreadableReplyError as error:
+                if self._asked.temperature:
+                    raise
+                # The same words would come again. An answer that breaks off is none, which is for the checks to say.
+                return Reply(reasoning="", answer="", usage=error.usage)
 
     async def _again(self, status: int) -> None:
         if self._starts >= _MOST_STARTS:

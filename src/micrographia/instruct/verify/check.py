@@ -22,6 +22,10 @@ CHECKS: Final = ("refusal", "format", "answer", "facts", "invented", "leak", "su
 _LEAST_WORDS: Final = 4
 _MOST_WORDS: Final = 400
 _LEAST_SUPPORT: Final = 0.5
+_SHORT_STEPS: Final = 25
+_OPEN_END: Final = re.compile(
+    r"(?:\b(?:is|are|was|the|an?|of|and|or|in|with|to|than|by|for|that|which|from)|[,;±(-])\s*$"
+)
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
@@ -113,7 +117,7 @@ def _malformed(assignment: Assignment, reply: Reply) -> str:
         return "the answer is empty"
     if loop := repeated(reply.answer) or repeated(reply.reasoning):
         return f"repeats itself: {loop[:60]!r}"
-    if reply.reasoning and _cut_off(reply.reasoning):
+    if _cut_off(reply.reasoning, short=_SHORT_STEPS):
         return f"the reasoning breaks off: {reply.reasoning[-40:]!r}"
     match assignment.answer_type:
         case "binary" | "choice":
@@ -128,8 +132,11 @@ def _malformed(assignment: Assignment, reply: Reply) -> str:
             return f"the answer breaks off: {answer[-40:]!r}" if _cut_off(answer) else ""
 
 
-def _cut_off(text: str) -> bool:
-    return not re.search(r"[.!?:)\]\"'”]\s*$", text.strip())
+def _cut_off(text: str, *, short: int = 0) -> bool:
+    """Whether a text ends inside a sentence; a few words may do without a full stop, if they end in one that can."""
+    if not text.strip() or re.search(r"[.!?:)\]\"'”]\s*$", text.strip()):
+        return False
+    return len(text.split()) > short or bool(_OPEN_END.search(text))
 
 
 def _answer(assignment: Assignment, reply: Reply, subjects: Sequence[Subject]) -> Check:

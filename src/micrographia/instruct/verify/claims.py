@@ -15,8 +15,8 @@ from micrographia.instruct.verify.sentences import after, before, clauses, lette
 
 # What is only supposed is no statement: modals, conditions, and what a hypothesis predicts.
 _SUPPOSED: Final = re.compile(
-    r"\b(?:would|could|should|might|may|if|whether|suppos\w+|hypothes[ie]s|predicts?|expect(?:s|ed)?|assum\w+|asks?|asked"
-    r"|suggest\w*|indicat\w+ that|possibl[ey]|likely|probably|perhaps)\b|\?\s*$",
+    r"\b(?:would|could|should|might|may|if|whether|suppos\w+|hypothes[ie]s|predicts?|expect(?:s|ed)?|assume[sd]?|assuming|asks?|asked"
+    r"|suggest\w*|indicate[sd]? that|possibl[ey]|likely|probably|perhaps)\b|\?\s*$",
     re.IGNORECASE,
 )
 _BECAUSE: Final = re.compile(r",?\s*\b(?:because|since|as a result of|due to)\b.*$", re.IGNORECASE | re.DOTALL)

@@ -60,7 +60,7 @@ _THERE: Final = re.compile(
 _HEADS: Final = re.compile(
     r"(?:structures?|patterns?|contrast|noise|textures?|features?|regions?|areas?|edges?|images?|micrographs?|values?|order"
     r"|periodicit\w+|repeats?|details?|differences?|objects?|things?|directions?|signals?|phases?|tones?|greys?|grays?"
-    r"|lines?|boundar(?:y|ies)|defects?|share|parts?|number|amount|level|degree|kind|sort|variety|range|mix(?:ture)?|lot"
+    r"|lines?|boundar(?:y|ies)|defects?|share|parts?|number|amount|level|degree|kind|sort|variety|range|mix|mixture|lot"
     r"|[A-D]|total|mean|average|size|scale|width|diameter|length|density|coverage|more|less|fewer|none|nothing|everywhere|it"
     r"|px|nm|µm|%|bit|trace|evidence|sign|signs|presence|ratio|spread|alignment|symmetry|background|lattice|variation"
     r"|uniformity|distribution|cells?|sites?|spacings?|periods?|ground|one|two|both|dark|bright|\W*[\d.,±% -]+\W*)",

@@ -13,7 +13,7 @@ DIFFERENCE: Final = "difference"
 TOLERANCE: Final = "tolerance"
 _DERIVED: Final = {
     DIFFERENCE: r"differences?|differ(?:s|ed)?(?: by)?|gap",
-    TOLERANCE: r"tolerances?|margin|(?<!two )(?<!2 )(?<!the )uncertaint(?:y|ies)",
+    TOLERANCE: r"tolerances?|margin|standard deviation|(?<!two )(?<!2 )(?<!the )uncertaint(?:y|ies)",
 }
 _WIDTHS: Final = {
     "particles": "particle diameter",
