@@ -88,6 +88,17 @@ def scene():
     return noisy(gaussian_filter(frame, 1.0))
 
 
+def test_small_objects_in_a_large_image_are_counted_on_a_finer_copy():
+    """Discs of 9 px, 12 px apart: on a copy of 384 px they are 3 px wide and touch."""
+    y, x = np.mgrid[:960, :960]
+    frame = 60.0 + 90 * (np.hypot(y % 48 - 24, x % 24 - 12) < 4.5)
+    frame += np.random.default_rng(0).normal(0, 3, frame.shape)
+    cues = {cue.name: cue for cue in measure(frame)}
+    assert cues["particles"].value == pytest.approx(20 * 40, abs=2 * cues["particles"].uncertainty)
+    assert cues["particles"].value == pytest.approx(800, rel=0.05)
+    assert cues["particle diameter"].value == pytest.approx(9, abs=1)
+
+
 def test_each_cue_comes_once_in_order_with_its_unit_and_a_sentence():
     for frame in (scene(), noisy(np.zeros((64, 90))), lattice((12, 0), (0, 12))):
         found = measure(frame)

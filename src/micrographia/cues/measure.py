@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -34,6 +35,9 @@ __all__ = ["MEASURED_CUES", "measure"]
 _RELATIVE_SD: Final = 0.03
 _TEXTURE_SIDE_PX: Final = 1024
 _LEAST_SHARE: Final = 1e-3
+_CLOSE_SIDE_PX: Final = 1024
+_LEAST_DIAMETER_PX: Final = 8.0
+"""Diameter of objects on a working copy below which touching ones run together."""
 
 
 def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | None = None) -> tuple[Cue, ...]:
@@ -88,6 +92,9 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
     # Without a direction there are no slopes beyond those of noise.
     empty = direction.value is None
     compact, any_found = particles_and_pores(splits, zoom=zoom, pixel_size_nm=pixel_size_nm, empty=empty)
+    if zoom > 1 and _are_small(compact, zoom, pixel_size_nm):
+        closer, zoom = working_copy(image, side=_CLOSE_SIDE_PX)
+        compact, _ = particles_and_pores(splits_of(closer), zoom=zoom, pixel_size_nm=pixel_size_nm)
     dark_share, phase_contrast = dark_and_bright(maps)
     cues = (
         _spacing(image, found, pixel_size_nm),
@@ -109,6 +116,12 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
     )
     by_name = {cue.name: cue for cue in cues}
     return tuple(by_name[name] for name in MEASURED_CUES)
+
+
+def _are_small(compact: Sequence[Cue], zoom: float, pixel_size_nm: float | None) -> bool:
+    """Return whether objects are so small on the working copy that neighbours run together."""
+    sizes = [c.value for c in compact if c.name.endswith("diameter") and c.value is not None]
+    return bool(sizes) and min(sizes) / (zoom * (pixel_size_nm or 1.0)) < _LEAST_DIAMETER_PX
 
 
 def _spacing(frame: Float[np.ndarray, "height width"], found: Periodicity, pixel_size_nm: float | None) -> Cue:
