@@ -187,17 +187,16 @@ def main() -> None:
     print("\n| rejected by | records |\n|---|---|")
     for name, count in account.records.rejected_because.items():
         print(f"| {name} | {count} |")
-    spent, made = account.spent, account.requests
-    requests = made.answered + made.refused + made.unreadable
-    print(f"\nrequests {requests}, unreadable {made.unreadable}, repaired {account.records.repaired}")
-    sent, answered = spent.input_tokens / total, spent.output_tokens / total
+    twice = sum(row["repaired"] for row in rows)
+    print(f"\nasked a second time: {twice}, and then verified: {account.records.repaired}")
+    sent, answered = (sum(row[f"{way}_tokens"] for row in rows) / total for way in ("input", "output"))
     print(f"tokens for a question, repairs included: {sent:.0f} sent, {answered:.0f} answered")
     print("\n| model | USD for 1,000 questions | with one picture each | prices |\n|---|---|---|---|")
     for name in MODELS:
         price = price_of(name)
         if price is not None:
             plain = price.usd(round(1000 * sent), round(1000 * answered))
-            seeing = price.usd(round(1000 * sent + 1000 * PICTURE_TOKENS * requests / total), round(1000 * answered))
+            seeing = price.usd(round(1000 * sent + 1000 * PICTURE_TOKENS * (1 + twice / total)), round(1000 * answered))
             print(f"| {name} | {plain:.2f} | {seeing:.2f} | {price.source} |")
     print(f"\nverified records: {verified} of {total}; the last run took {account.seconds:.0f} s")
 

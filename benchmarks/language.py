@@ -36,7 +36,8 @@ from micrographia.learn.language.train import train_language
 HELD_OUT = 100
 BOOTSTRAPS = 10_000
 MOST_PER_QUERY = 6
-MASKED_TEXTS = 300
+MASKED_TEXTS = 200
+PROBED = 250
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,9 @@ def probe(encoder: Encoder, corpus: Path, described: dict[str, str], back: Seque
         for row in csv.DictReader(handle):
             if row["value"]:
                 values.setdefault(row["cue"], {})[row["image"]] = float(row["value"])
-    vectors = dict(zip(described, encoder.embed_texts(list(described.values())), strict=True))
+    learned = sorted(set(described) - set(back))
+    chosen = [*learned[:: max(1, -(-len(learned) // PROBED))], *(image for image in back if image in described)]
+    vectors = dict(zip(chosen, encoder.embed_texts([described[image] for image in chosen]), strict=True))
     found = []
     for cue in sorted(values):
         sides = [[i for i in vectors if i in values[cue] and (i in set(back)) == side] for side in (False, True)]
@@ -246,7 +249,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument(

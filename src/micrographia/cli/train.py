@@ -97,8 +97,8 @@ def language(
         Path | None,
         typer.Option(metavar="FILE", help="Hashes of the images to hold back, one a line; by default a tenth."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 600 take about ten minutes on one core.")] = 600,
-    batch: Annotated[int, typer.Option(min=2, help="Texts in a batch of each loss.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 120 take about four minutes of one core.")] = 120,
+    batch: Annotated[int, typer.Option(min=2, help="Texts in a batch of each loss.")] = 8,
     new_words: Annotated[
         int, typer.Option(min=0, help="Words that may become tokens of their own, at most; 0: none.")
     ] = 64,

@@ -81,8 +81,8 @@ class LanguageSettings:
         Steps between checkpoints.
     """
 
-    steps: int = 600
-    batch: int = 16
+    steps: int = 120
+    batch: int = 8
     learning_rate: float = 1e-4
     head_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
