@@ -93,8 +93,8 @@ def measure(frame: Float[np.ndarray, "height width"], *, pixel_size_nm: float | 
     empty = direction.value is None
     compact, any_found = particles_and_pores(splits, zoom=zoom, pixel_size_nm=pixel_size_nm, empty=empty)
     if zoom > 1 and _are_small(compact, zoom, pixel_size_nm):
-        closer, zoom = working_copy(image, side=_CLOSE_SIDE_PX)
-        compact, _ = particles_and_pores(splits_of(closer), zoom=zoom, pixel_size_nm=pixel_size_nm)
+        closer, closer_zoom = working_copy(image, side=_CLOSE_SIDE_PX)
+        compact, _ = particles_and_pores(splits_of(closer), zoom=closer_zoom, pixel_size_nm=pixel_size_nm)
     dark_share, phase_contrast = dark_and_bright(maps)
     cues = (
         _spacing(image, found, pixel_size_nm),
