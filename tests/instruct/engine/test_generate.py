@@ -272,12 +272,12 @@ def test_after_kill_9_nothing_is_lost_and_nothing_is_asked_twice_but_what_was_un
     counts = Counter(words_of(body) for body in running.asked)
     assert set(counts) == set(answers)
     twice = sum(count - 1 for count in counts.values())
-    assert twice <= 2  # two may be under way at a time
-    assert account.requests.open == twice
+    # two may be under way at a time; one of them may not have gone out yet
+    assert twice <= account.requests.open <= 2
     assert account.requests.answered == len(answers)
     # what was under way may have been billed; all else is in the account to the token
     assert account.spent.input_tokens == 200 * len(answers)
-    assert account.spent.perhaps_output_tokens == 200 * twice
+    assert account.spent.perhaps_output_tokens == 200 * account.requests.open
 
 
 @pytest.mark.slow
