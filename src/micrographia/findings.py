@@ -447,6 +447,9 @@ class Verdict:
         The nearest references of either kind, the nearest first.
     where : WhereEvidence, optional
         Map of the evidence.
+    unlike : bool array (row, col), optional
+        Which of equal parts of the image are least like anything accepted, of all that patches compare; None where
+        patches were not compared.
     counts : (int, int)
         References to accept, and to reject, that it rests on.
     remarks : tuple of str
@@ -468,6 +471,7 @@ class Verdict:
     parts: tuple[Part, ...]
     references: tuple[Nearest, ...]
     where: WhereEvidence | None = None
+    unlike: Bool[np.ndarray, "row col"] | None = None
     remarks: tuple[str, ...] = ()
 
 

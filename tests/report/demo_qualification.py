@@ -97,6 +97,7 @@ def _cracks(decision, micrograph):
         ),
         references=near,
         where=_where(micrograph.frames[0]),
+        unlike=np.eye(8, dtype=bool),
         remarks=("Accepted and rejected texts hardly differ.",) if decision == "abstain" else (),
     )
 

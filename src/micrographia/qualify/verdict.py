@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 
 from micrographia.findings import Decision, Nearest, Part, Reason, Verdict, WhereEvidence
 from micrographia.qualify.calibrated import Calibrated, PValues, p_values
@@ -12,6 +13,7 @@ from micrographia.qualify.conformal import references_needed
 from micrographia.qualify.criteria import Criterion
 from micrographia.qualify.doubt import rejected_share
 from micrographia.qualify.evidence import Known, Seen, View
+from micrographia.qualify.similarity.patches import least_familiar
 from micrographia.qualify.similarity.retrieval import nearest_references
 
 
@@ -70,7 +72,7 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
         Map of the evidence.
     """
     if ready.calibrated is None:
-        return _verdict(ready, None, None, (), (), "abstain", "insufficient references", where)
+        return _verdict(ready, Numbers(), (), (), "abstain", "insufficient references", where)
     calibrated = ready.calibrated
     frozen = calibrated.frozen
     nets = frozen.nets(sample)
@@ -87,8 +89,13 @@ def decide(sample: Seen, ready: Ready, *, where: WhereEvidence | None = None) ->
     if len(calibrated.known.ids) > 2:
         on, off = calibrated.accepted_scores, calibrated.rejected_scores
         rejected = rejected_share(score, on, off, specimens=calibrated.specimens)
+    unlike = None
+    if sample.patches:
+        known = calibrated.known
+        unlike = least_familiar(known.banks[0], known.accepted, sample.patches[0][0])
     verdict, reason = judged(p, rejected=rejected, missing=ready.missing, alpha=ready.alpha)
-    return _verdict(ready, p, rejected, parts, nearest, verdict, reason, where)
+    numbers = Numbers(p=p, rejected=rejected, unlike=unlike)
+    return _verdict(ready, numbers, parts, nearest, verdict, reason, where)
 
 
 def judged(p: PValues, *, rejected: float | None, missing: tuple[int, int], alpha: float) -> tuple[Decision, Reason]:
@@ -144,16 +151,25 @@ def make_ready(
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Numbers:
+    """What a verdict's numbers are; see `micrographia.findings.Verdict`."""
+
+    p: PValues | None = None
+    rejected: float | None = None
+    unlike: Bool[np.ndarray, "row col"] | None = None
+
+
 def _verdict(
     ready: Ready,
-    p: PValues | None,
-    rejected: float | None,
+    numbers: Numbers,
     parts: tuple[Part, ...],
     nearest: tuple[Nearest, ...],
     verdict: Decision,
     reason: Reason,
     where: WhereEvidence | None,
 ) -> Verdict:
+    p, rejected = numbers.p, numbers.rejected
     return Verdict(
         criterion=ready.criterion.id,
         title=ready.criterion.title,
@@ -170,6 +186,7 @@ def _verdict(
         parts=parts,
         references=nearest,
         where=where,
+        unlike=numbers.unlike,
         remarks=ready.remarks,
     )
 

@@ -10,7 +10,7 @@ from micrographia.qualify.criteria import Criterion
 from micrographia.qualify.library import Reference
 from micrographia.report.markup import table, text
 from micrographia.report.numbers import number
-from micrographia.report.qualification_pictures import Shown, evidence_svg, placed_picture
+from micrographia.report.qualification_pictures import Shown, evidence_svg, placed_picture, unlike_svg
 from micrographia.report.qualification_result import CriterionResult, PartResult, ReferenceResult
 from micrographia.report.verdict_marks import verdict_mark
 
@@ -83,9 +83,12 @@ def nearest(result: CriterionResult, polarity: str) -> ReferenceResult | None:
 
 
 def _figures(view: CriterionView) -> str:
-    sample = placed_picture(view.picture_name, view.picture, words=f"The sample {view.file}")
+    unlike = view.result.unlike
+    over = "" if unlike is None else unlike_svg(unlike, view.picture)
+    framed = "<span>Framed: the parts least like anything accepted</span>" if over else ""
+    sample = placed_picture(view.picture_name, view.picture, words=f"The sample {view.file}", over=over)
     figures = [
-        f"<figure>{sample}<figcaption><b>The sample</b>{text(view.file)}</figcaption></figure>",
+        f"<figure>{sample}<figcaption><b>The sample</b>{text(view.file)}{framed}</figcaption></figure>",
         _map_figure(view),
         _reference_figure(view, "accept"),
         _reference_figure(view, "reject"),
@@ -154,8 +157,8 @@ def _p_values(result: CriterionResult) -> str:
     told = (
         ""
         if result.rejected_share is None
-        else f" Of samples with this score {number(100 * result.rejected_share, 0)} % are to be rejected, were both "
-        "kinds equally frequent."
+        else f" Of samples with this score {_percent(result.rejected_share)} % are to be rejected, were both kinds "
+        "equally frequent."
     )
     score = "none" if result.score is None else f"{_signed(result.score, 2)}; above 0 is more like accepted"
     meaning = (
@@ -200,6 +203,13 @@ def _part_row(part: PartResult) -> str:
         f'<td class="n">{_signed(part.net, 3)}</td><td class="n">{z}</td>'
         f'<td class="n">{number(part.weight, 2)}</td></tr>'
     )
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent; one near 0 or 1 is not said to be there."""
+    if 0.01 <= share <= 0.99:
+        return number(100 * share, 0)
+    return "less than 1" if share < 0.01 else "more than 99"
 
 
 def _signed(value: float, places: int) -> str:

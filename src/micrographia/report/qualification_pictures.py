@@ -18,7 +18,7 @@ from micrographia.read import read
 from micrographia.report.field_pictures import grey_picture, jpeg_uri, scale_bar
 from micrographia.report.images import data_uri
 from micrographia.report.markup import text
-from micrographia.report.qualification_result import MapResult
+from micrographia.report.qualification_result import MapResult, UnlikeResult
 
 _LONGEST_PX: Final = 560
 _OUTSIDE: Final = 0.35
@@ -148,6 +148,16 @@ def evidence_svg(found: MapResult, picture: Shown, *, limit: float) -> str:
     return (
         f'<svg width="{width}" height="{height}"><image href="{data_uri(_tint(cells, limit))}" '
         f'width="{cols * found.step_px}" height="{rows * found.step_px}" preserveAspectRatio="none"/></svg>'
+    )
+
+
+def unlike_svg(found: UnlikeResult, picture: Shown) -> str:
+    """Return frames around the parts that are least like anything accepted, as SVG to lay over the picture."""
+    height, width = picture.height_px / found.rows, picture.width_px / found.columns
+    return "".join(
+        f'<rect class="unlike" x="{column * width:.1f}" y="{row * height:.1f}" width="{width:.1f}" '
+        f'height="{height:.1f}"/>'
+        for row, column in found.parts
     )
 
 

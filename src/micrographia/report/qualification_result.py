@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeInt, PositiveInt
 
 from micrographia.errors import InputError
@@ -70,6 +70,14 @@ class MapResult(records.Part):
     )
 
 
+class UnlikeResult(records.Part):
+    """Parts of the image that are least like anything accepted, as patches compare them."""
+
+    rows: PositiveInt = Field(description="Parts along the height of the image, all of one size")
+    columns: PositiveInt = Field(description="Parts along its width")
+    parts: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = Field(description="Row and column of each, from 0")
+
+
 class CriterionResult(records.Part):
     """The verdict on one criterion."""
 
@@ -94,6 +102,7 @@ class CriterionResult(records.Part):
     parts: tuple[PartResult, ...]
     references: tuple[ReferenceResult, ...] = Field(description="The nearest of either kind, the nearest first")
     map: MapResult | None
+    unlike: UnlikeResult | None
     remarks: tuple[str, ...]
 
 
@@ -232,8 +241,14 @@ def _criterion(verdict: Verdict, references: Mapping[str, Reference]) -> Criteri
         parts=tuple(PartResult(**vars(part)) for part in verdict.parts),
         references=tuple(_reference(near, references) for near in verdict.references),
         map=None if verdict.where is None else _map(verdict.where),
+        unlike=None if verdict.unlike is None else _unlike(verdict.unlike),
         remarks=verdict.remarks,
     )
+
+
+def _unlike(parts: Bool[np.ndarray, "row col"]) -> UnlikeResult:
+    rows, columns = parts.shape
+    return UnlikeResult(rows=rows, columns=columns, parts=tuple((int(r), int(c)) for r, c in np.argwhere(parts)))
 
 
 def _reference(near: Nearest, references: Mapping[str, Reference]) -> ReferenceResult:

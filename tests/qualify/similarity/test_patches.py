@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from micrographia.qualify.similarity.patches import (
     joined,
+    least_familiar,
     left_out_patches,
     net_to_bank,
     patch_bank,
@@ -87,6 +88,18 @@ def test_something_small_that_was_never_accepted_is_seen():
     patches[odd, 5:7, 1] += 3.0
     net = left_out_patches(patch_bank(patches), ~odd, np.arange(40))
     assert net[~odd].min() > net[odd].max()
+
+
+def test_the_least_familiar_patches_are_those_that_count():
+    bank = patch_bank(images(8, count=6, patches=64))
+    sample = images(9, count=1, patches=64)[0]
+    accepted = np.arange(6) < 4
+    telling = least_familiar(bank, accepted, sample)
+    assert (telling.shape, telling.sum()) == ((8, 8), 6)
+    distance = joined(bank, sample).distance[6][:, :4].min(axis=1)
+    assert distance[telling.ravel()].min() >= distance[~telling.ravel()].max()
+    net = net_to_bank(bank, accepted, sample[None])[0]
+    assert net == pytest.approx(-distance[telling.ravel()].mean(), abs=1e-6)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(1, 30))

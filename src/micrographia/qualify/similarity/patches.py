@@ -128,9 +128,29 @@ def patch_net(
     [-0.5]
     """
     nearest = np.where((others & accepted)[:, None, :], distance, 2.0).min(axis=2, initial=2.0)
-    telling = max(1, round(_TELLING * nearest.shape[1]))
+    telling = _telling(nearest.shape[1])
     net: Float[np.ndarray, " image"] = -np.sort(nearest, axis=1)[:, -telling:].mean(axis=1, dtype=np.float64)
     return net
+
+
+def least_familiar(
+    bank: PatchBank, accepted: Bool[np.ndarray, " reference"], patches: Float32[np.ndarray, "patch dimension"]
+) -> Bool[np.ndarray, "grid_row grid_column"]:
+    """Return which patches of a sample are the tenth that is least like any accepted one: those that count.
+
+    Parameters
+    ----------
+    bank : PatchBank
+        The references.
+    accepted : bool array (reference,)
+        Which were accepted, one at least.
+    patches : float32 array (patch, dimension)
+        Of the sample, row by row of the grid.
+    """
+    nearest = _distance(_units(bank.standard, patches[None]), bank.unit)[0][:, accepted].min(axis=1)
+    telling = np.zeros(len(patches), dtype=bool)
+    telling[np.argsort(nearest, kind="stable")[-_telling(len(patches)) :]] = True
+    return telling.reshape(GRID, GRID)
 
 
 def left_out_patches(
@@ -146,6 +166,10 @@ def net_to_bank(
     """Return `patch_net` of samples, compared with all accepted references."""
     distance = _distance(_units(bank.standard, samples), bank.unit)
     return patch_net(distance, accepted, np.ones((len(samples), len(accepted)), dtype=bool))
+
+
+def _telling(patches: int) -> int:
+    return max(1, round(_TELLING * patches))
 
 
 def _units(
