@@ -59,8 +59,13 @@ bench: setup
 	$(BIN)/python benchmarks/qualification.py
 	$(BIN)/python benchmarks/qualification_cost.py
 	$(BIN)/python benchmarks/embedding_rate.py
+	$(BIN)/python benchmarks/cues.py
+	$(BIN)/python benchmarks/instruct.py --out bench-instruct
+	$(BIN)/python benchmarks/instruct_independent.py --out bench-instruct
+	$(BIN)/python benchmarks/language_corpus.py --data $(or $(MICROGRAPHIA_SAMPLES),../shared/data) --instruct bench-instruct --out bench-language/corpus
+	$(BIN)/python benchmarks/language.py --corpus bench-language/corpus --work bench-language/work --only head adapted
 	$(BIN)/python benchmarks/instruct_faults.py
 	$(BIN)/python benchmarks/instruct_llm.py --data $(or $(MICROGRAPHIA_SAMPLES),../shared/data) --out bench-instruct-llm
 
 clean:
-	rm -rf $(VENV) demo-out bench-control bench-instruct-llm bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl
+	rm -rf $(VENV) demo-out bench-control bench-instruct bench-instruct-llm bench-language bench-library bench-dataset bench-powder bench-segmentation bench-segmentation.jsonl
