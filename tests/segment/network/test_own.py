@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from drawn_textures import discs, training
+from drawn_textures import discs
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.segment.network import predict
 from micrographia.segment.network.encoder import load_encoder
 from micrographia.segment.network.own import Own, adjusted, discriminant, learn_own, weight_of_own
 from micrographia.segment.network.predict import ApplySettings, segment
 from micrographia.segment.network.segmenter import Segmenter, joined, maps_of
-
-
-@pytest.fixture(scope="module")
-def model():
-    return train_segmenter(training(0, 1, 2, 3), settings=SegmentSettings(megapixels=0.4, steps=30))
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from drawn_textures import discs, iou, training
+from drawn_textures import discs, iou
 
 from micrographia.errors import InputError
-from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.segment.network import predict
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.predict import ApplySettings, segment
 from micrographia.segment.network.segmenter import maps_of
-
-
-@pytest.fixture(scope="module")
-def model():
-    return train_segmenter(training(0, 1, 2, 3), settings=SegmentSettings(megapixels=0.4, steps=30))
 
 
 @pytest.mark.parametrize("shape", [(9, 70), (64, 64), (200, 33), (130, 257)])

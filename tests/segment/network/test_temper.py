@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from drawn_textures import discs, training
+from drawn_textures import discs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.segment.network import predict
 from micrographia.segment.network.predict import ApplySettings, segment
 from micrographia.segment.network.temper import ERRORS_OF_DISSENT, HOTTEST, temperature, tempered
@@ -78,11 +77,6 @@ def test_opinions_that_agree_sharpen_nothing():
 def test_a_dissent_that_no_temperature_explains_is_flattened_to_the_limit():
     # Two classes that are equally likely are wrong half of the time, never more.
     assert temperature(two_classes(0.9, 0.2), dissent=0.9) == HOTTEST
-
-
-@pytest.fixture(scope="module")
-def model():
-    return train_segmenter(training(0, 1, 2, 3), settings=SegmentSettings(megapixels=0.4, steps=30))
 
 
 def test_an_image_admits_the_errors_that_its_dissent_tells_of_and_keeps_its_mask(model, monkeypatch):
