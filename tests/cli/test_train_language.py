@@ -7,7 +7,16 @@ import json
 import re
 
 import pytest
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
+
+
+@pytest.fixture(autouse=True)
+def fresh_process():
+    """Let a training choose its precision, as it does in a process of its own."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_help_says_that_it_goes_on_where_it_stopped(run):
