@@ -79,4 +79,4 @@ def test_text_files_to_a_model_that_embeds(run, tmp_path):
     assert (code, err) == (0, "")
     code, printed, err = run(*command, "--seed", "1")
     assert (code, printed) == (2, "")
-    assert "the beginning of another training, with another settings" in err
+    assert "the beginning of another training, with another held_back, settings" in err
