@@ -39,8 +39,10 @@ from micrographia.instruct.teachers.teacher import Teacher
 from micrographia.instruct.teachers.teacher_settings import TeacherSettings
 from micrographia.instruct.verify.check import normal_answer
 
-FOLDERS = (("sem-nffa/classes", 4), ("tem-loops/images", 4), ("sem-uhcs-spheroidite/images", 3))
-FOLDERS += (("sem-superalloy/images", 3),)
+FOLDERS = (
+    *("sem-nffa/classes", "sem-nffa/counting", "sem-nffa/sizing", "tem-loops/images", "sem-uhcs-spheroidite/images"),
+    *("sem-superalloy/images", "sem-ebc/images", "sem-powder/images", "optical-meltpool/images"),
+)
 MODELS = ("openai:gpt-5", "openai:gpt-5-mini", "openai:gpt-4.1-mini", "google-gla:gemini-2.5-flash")
 MODELS += ("google-gla:gemini-3-pro-preview", "anthropic:claude-haiku-4-5", "anthropic:claude-sonnet-4-5")
 PICTURE_TOKENS = 1000
@@ -69,8 +71,8 @@ class Count:
         return f"{judged} | {self.false}{share}"
 
 
-def job_of(data: Path, out: Path, per_image: int, budget: str | None) -> Job:
-    files = [file for folder, count in FOLDERS for file in sorted((data / folder).iterdir())[:count]]
+def job_of(data: Path, out: Path, *, most: int, per_image: int, budget: str | None) -> Job:
+    files = [file for folder in FOLDERS for file in sorted((data / folder).iterdir())[:most]]
     settings = TeacherSettings(max_tokens=200)
     return Job(
         sources=tuple(str(file) for file in files),
@@ -140,10 +142,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--most", type=int, default=24, help="images of a folder")
     parser.add_argument("--per-image", type=int, default=8)
     parser.add_argument("--budget", help="e.g. 60000TOKENS: where to stop")
     options = parser.parse_args()
-    job = job_of(options.data, options.out, options.per_image, options.budget)
+    job = job_of(
+        options.data, options.out, most=options.most, per_image=options.per_image, budget=options.budget
+    )
     account = generate(job, progress=lambda *_: None)
     rows = pq.read_table(options.out / "records.parquet").to_pylist()
     table, subjects = table_of(options.out)
