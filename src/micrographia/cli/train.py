@@ -97,8 +97,9 @@ def language(
         Path | None,
         typer.Option(metavar="FILE", help="Hashes of the images to hold back, one a line; by default a tenth."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 120 take about four minutes of one core.")] = 120,
-    batch: Annotated[int, typer.Option(min=2, help="Texts in a batch of each loss.")] = 8,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 300 take about ten minutes of one core.")] = 300,
+    batch: Annotated[int, typer.Option(min=2, help="Texts in a batch of masked words, and of general text.")] = 8,
+    pairs: Annotated[int, typer.Option(min=2, help="Pairs in a batch of texts about one image.")] = 32,
     new_words: Annotated[
         int, typer.Option(min=0, help="Words that may become tokens of their own, at most; 0: none.")
     ] = 64,
@@ -126,6 +127,7 @@ def language(
     settings = LanguageSettings(
         steps=steps,
         batch=batch,
+        pairs=pairs,
         new_words=0 if frozen else new_words,
         weights=LossWeights(masked=masked, contrastive=contrastive, cosine=cosine, relational=relational),
         frozen=frozen,
@@ -144,3 +146,65 @@ def language(
         train_language(texts, out, settings=settings, base=base, general=everyday, held_out=back, progress=tell)
     if PartialState(cpu=None).is_main_process:
         say(f"model: {out}. To use it: micrographia embed --text-file FILE --encoder language:{out} --out VECTORS")
+
+
+@train.command("fusion")
+def fusion(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, curve, weights and model card.")],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option("--images", metavar="PATH", help="Micrographs to learn from, files or folders; may be repeated."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Classes of images: CSV with the columns file,class.")
+    ] = None,
+    made_up: Annotated[
+        int, typer.Option(min=0, help="Pictures that are made up, on each process, before the first step.")
+    ] = 3000,
+    photographs: Annotated[
+        bool, typer.Option(help="Learn from the photographs that come with scikit-image, too.")
+    ] = True,
+    sees: Annotated[
+        str, typer.Option(metavar="NAME", help="Image teacher: the packaged encoder, or a transformers backbone.")
+    ] = "efficientnet-lite0",
+    reads: Annotated[
+        str, typer.Option(metavar="NAME", help="Text teacher: minilm, or language:DIR of `train language`.")
+    ] = "minilm",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps; 6,000 take some two hours of two cores.")] = 6000,
+    batch: Annotated[int, typer.Option(min=2, help="Views in a batch, on each process.")] = 16,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="PART", help="Leave out: graph, hypergraph, language or gates."),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="LOSS=NUMBER", help="Weight of a loss; 0 switches it off. May be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Single precision throughout, rather than bfloat16.")
+    ] = False,
+) -> None:
+    """Train the fused encoder: a small student of a large image network, of measurements and of their words.
+
+    An interrupted training goes on where it stopped when the same command is given again. On several processes or
+    machines: accelerate launch (or torchrun) with -m micrographia train fusion ...
+    """
+    from micrographia.cli.fusion import train_student
+
+    with resumable():
+        train_student(
+            out,
+            images=images or [],
+            labels=labels,
+            made_up=made_up,
+            photographs=photographs,
+            sees=sees,
+            reads=reads,
+            steps=steps,
+            batch=batch,
+            without=without or [],
+            weight=weight or [],
+            seed=seed,
+            bf16=not precise,
+        )

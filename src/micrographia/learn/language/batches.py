@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from micrographia.learn.language.masking import mask_words
 from micrographia.learn.language.network import Batch, LanguageNetwork, Texts
 from micrographia.learn.language.settings import MOST_TOKENS, LanguageSettings
 
-_MOST_SENTENCES: Final = 2
+_NUMBER: Final = re.compile(r"\d+\.\d+|\d{2,}")
 _ROUND: Final = 16
 
 
@@ -83,7 +84,7 @@ class Source:
         if self.settings.frozen:
             return Batch(**parts)
         if weights.contrastive and self.spoken_of:
-            images = rng.choice(len(self.spoken_of), size=count)
+            images = rng.choice(len(self.spoken_of), size=self.settings.pairs)
             drawn = [two_texts(self.spoken_of[k], rng) for k in images]
             parts["pairs"] = encoded(self.tokenizer, [one for one, _ in drawn] + [other for _, other in drawn])
             parts["image"] = torch.from_numpy(images)
@@ -112,27 +113,40 @@ class Source:
 
 
 def two_texts(statements: Sequence[str], rng: np.random.Generator) -> tuple[str, str]:
-    """Return two texts about an image that share no sentence.
+    """Return two texts about an image that share no sentence, but a fact where two statements do.
 
-    Two statements, each cut to at most two of its sentences; of a single one, two parts of it.
+    One or two sentences of one statement, and one or two of the others. Sentences with a number in common tell the same
+    fact in different words: if there are such, one of them is on each side. Of a single statement, two parts of it.
 
     Examples
     --------
     >>> sorted(two_texts(["It is dark. It is noisy."], np.random.default_rng(0)))
     ['It is dark.', 'It is noisy.']
+    >>> two_texts(["Pores: 12.5 %.", "No layers. 12.5 % are pores. No cracks."], np.random.default_rng(1))
+    ('12.5 % are pores.', 'Pores: 12.5 %.')
     """
     if len(statements) == 1:
         parts = rng.permutation(np.array(sentences(statements[0]), dtype=object))
         half = len(parts) // 2
         return " ".join(parts[:half]), " ".join(parts[half:])
-    one, other = (sentences(statements[k]) for k in rng.choice(len(statements), size=2, replace=False))
-    rest = [s for s in other if s not in one] or list(other)
-    return _some(one, rng), _some(rest, rng)
+    chosen = int(rng.integers(len(statements)))
+    one = sentences(statements[chosen])
+    others = dict.fromkeys(s for k, statement in enumerate(statements) if k != chosen for s in sentences(statement))
+    rest = tuple(s for s in others if s not in one) or tuple(others)
+    facts = [(k, j) for k, a in enumerate(one) for j, b in enumerate(rest) if a != b and _numbers(a) & _numbers(b)]
+    first, second = facts[int(rng.integers(len(facts)))] if facts else (None, None)
+    return _some(one, first, rng), _some(rest, second, rng)
 
 
-def _some(of: Sequence[str], rng: np.random.Generator) -> str:
-    count = int(rng.integers(1, min(_MOST_SENTENCES, len(of)) + 1))
-    return " ".join(of[k] for k in np.sort(rng.choice(len(of), size=count, replace=False)))
+def _numbers(sentence: str) -> set[str]:
+    return set(_NUMBER.findall(sentence))
+
+
+def _some(of: Sequence[str], wanted: int | None, rng: np.random.Generator) -> str:
+    """Return one or two sentences in their order, the wanted one among them."""
+    first = int(rng.integers(len(of))) if wanted is None else wanted
+    kept = {first, int(rng.integers(len(of)))} if rng.random() < 0.5 else {first}
+    return " ".join(of[k] for k in sorted(kept))
 
 
 def encoded(tokenizer: Any, texts: Sequence[str]) -> Texts:

@@ -54,7 +54,10 @@ class LanguageSettings:
     steps : int
         Optimiser steps.
     batch : int
-        Texts in a batch of each loss, on each process.
+        Texts in a batch of the masked and the general losses, on each process.
+    pairs : int
+        Pairs of texts in a batch of the contrastive loss, on each process: the more, the more wrong answers to tell
+        the right one from.
     learning_rate : float
         Highest rate of the encoder; warmed up over a tenth of the steps, then falling to nothing as a cosine.
     head_rate : float
@@ -81,9 +84,10 @@ class LanguageSettings:
         Steps between checkpoints.
     """
 
-    steps: int = 120
+    steps: int = 300
     batch: int = 8
-    learning_rate: float = 1e-4
+    pairs: int = 32
+    learning_rate: float = 2e-4
     head_rate: float = 1e-3
     weights: LossWeights = field(default_factory=LossWeights)
     masked_share: float = 0.15
@@ -97,7 +101,15 @@ class LanguageSettings:
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch": 2, "new_words": 0, "new_word_count": 1, "seed": 0, "checkpoint_every": 1}
+        least = {
+            "steps": 1,
+            "batch": 2,
+            "pairs": 2,
+            "new_words": 0,
+            "new_word_count": 1,
+            "seed": 0,
+            "checkpoint_every": 1,
+        }
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; accepted is {lowest} or more")

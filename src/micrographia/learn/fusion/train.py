@@ -1,0 +1,259 @@
+"""Train the fused encoder: teachers look at clean views, the student at worse ones too; goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor
+
+from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.saved import write_fusion
+from micrographia.errors import InputError
+from micrographia.learn.checkpoint import Resumed, keep, resume
+from micrographia.learn.curve import Curve
+from micrographia.learn.fusion.card import model_card
+from micrographia.learn.fusion.pictures import Picture, Pictures, make_up
+from micrographia.learn.fusion.settings import FusionSettings, LossWeights
+from micrographia.learn.fusion.student import Batch, Scales, Student
+from micrographia.learn.fusion.teachers import Targets, Teachers, joined, scale_of
+from micrographia.learn.fusion.views import clean_view, degraded
+from micrographia.learn.provenance import provenance
+from micrographia.learn.schedule import schedule
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+CURVE: Final = "curve.csv"
+WEIGHTS: Final = "fusion.safetensors"
+CARD: Final = "fusion.md"
+_MEASURED: Final = "held_back_r2"
+_SCALED_ON: Final = 256
+_HELD_BACK: Final = 64
+_HELD_BACK_SEED: Final = 1_000_003
+_ROW: Final = 20
+_LOOK: Final = 200
+_TOLD_SHARE: Final = 4
+
+
+def train_fusion(
+    pictures: Pictures,
+    teachers: Teachers,
+    sentences: Sequence[str],
+    out: Path,
+    *,
+    settings: FusionSettings,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Path:
+    """Train, and return the file of the weights.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        What is looked at.
+    teachers : Teachers
+        What is learned from.
+    sentences : sequence of str
+        The bank, if the plan has language.
+    out : Path
+        Folder for checkpoint, curve, weights and model card. A training that stopped there goes on.
+    settings : FusionSettings
+        The student, how long, how fast, and which losses.
+    progress : callable, optional
+        Told the step, the number of steps and a line of figures.
+
+    Raises
+    ------
+    InputError
+        The folder holds the beginning of another training, or there is no picture.
+    ReadError
+        The checkpoint cannot be read.
+    """
+    if not pictures.given and not pictures.made_up:
+        raise InputError("there is no picture to learn from; accepted are images, or a number of made-up ones")
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available(),
+        mixed_precision="bf16" if settings.bf16 else "no",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=bool(pictures.classes))],
+    )
+    teachers.sees.to(accelerator.device)
+    scales = _scales(pictures, teachers, settings)
+    held_back = _held_back(teachers, scales, settings)
+    bank = torch.from_numpy(teachers.reads.embed_texts(sentences)) if settings.plan.language else torch.zeros(0, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        network = FusionNetwork(settings.plan, bank)
+        student = Student(
+            network,
+            settings.weights,
+            whole=held_back[1].shape[1],
+            patches=len(scales.patches.mean),
+            cues=len(scales.cues.mean),
+            classes=len(pictures.classes),
+        )
+    record: dict[str, Any] = {
+        "settings": asdict(replace(settings, checkpoint_every=1)),
+        "pictures": {
+            "given": len(pictures.given),
+            "made_up": len(pictures.made_up),
+            "classes": list(pictures.classes),
+            "sha256": _digest(pictures.given),
+        },
+        "teachers": {"sees": teachers.sees.name, "reads": f"{teachers.reads.name} {teachers.reads.version}"},
+        "sentences": list(sentences) if settings.plan.language else [],
+        "processes": accelerator.num_processes,
+    }
+    optimisers = _optimisers(student, settings)
+    resumed = Resumed(done=0, made=provenance())
+    checkpoint = out / CHECKPOINT
+    if accelerator.is_main_process:
+        out.mkdir(parents=True, exist_ok=True)
+    accelerator.wait_for_everyone()
+    if checkpoint.is_file():
+        resumed = resume(checkpoint, student, optimisers, record)
+    wrapped, *prepared = accelerator.prepare(student, *optimisers)
+    wrapped.train()
+    curve = Curve(out / CURVE, resumed.done, losses=tuple(vars(LossWeights())), measured=_MEASURED)
+    for step in range(resumed.done, settings.steps):
+        for optimiser in prepared:
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * schedule(step, settings.steps)
+        batch = draw_batch(pictures, teachers, scales, settings, step=step, rank=accelerator.process_index)
+        with accelerator.autocast():
+            losses = wrapped(batch)
+        student.zero_grad()
+        accelerator.backward(sum(getattr(settings.weights, name) * loss for name, loss in losses.items()))
+        accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
+        for optimiser in prepared:
+            optimiser.step()
+        done = step + 1
+        if accelerator.is_main_process:
+            curve.add(losses)
+            if done % _ROW == 0 or done == settings.steps:
+                if settings.weights.whole and (done % _LOOK == 0 or done == settings.steps):
+                    curve.looked[done] = round(_explained(student, *held_back), 5)
+                curve.close_row(done)
+            if progress is not None:
+                progress(done, settings.steps, curve.line())
+            if done % settings.checkpoint_every == 0 or done == settings.steps:
+                curve.write()
+                keep(checkpoint, student, optimisers, record, replace(resumed, done=done))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        finished = {**record, "measured": {_MEASURED: curve.looked.get(settings.steps)}, "made": resumed.made}
+        write_fusion(network.eval(), finished, out / WEIGHTS)
+        (out / CARD).write_text(model_card(finished, weights=out / WEIGHTS), encoding="utf-8")
+    accelerator.wait_for_everyone()
+    return out / WEIGHTS
+
+
+def draw_batch(
+    pictures: Pictures,
+    teachers: Teachers,
+    scales: Scales,
+    settings: FusionSettings,
+    *,
+    step: int,
+    rank: int,
+) -> Batch:
+    """Return what a process looks at in a step: drawn from seed, step and process, so nothing need be remembered.
+
+    A quarter of the images is measured and put into words, which takes as long as looking at them.
+
+    Parameters
+    ----------
+    pictures, teachers, scales, settings
+        Of the training.
+    step, rank : int
+        Number of the step, and of the process.
+    """
+    rng = np.random.default_rng([settings.seed, step, rank])
+    drawn = pictures.draw(settings.batch, rng)
+    clean = np.stack([clean_view(one.frame, rng, side_px=settings.side_px) for one in drawn])
+    worse = np.stack([degraded(view, rng) for view in clean])
+    weights = settings.weights
+    spoken = settings.batch // _TOLD_SHARE or 1 if weights.cues or weights.captions or weights.sentences else 0
+    targets = teachers.targets(clean, spoken=spoken, bf16=settings.bf16)
+    places = settings.side_px // settings.plan.patch_px[-1]
+    hidden = rng.random((settings.batch, places, places)) < settings.hidden_share
+    device = targets.whole.device
+    return Batch(
+        clean=torch.from_numpy(clean)[:, None].to(device),
+        worse=torch.from_numpy(worse)[:, None].to(device),
+        hidden=torch.from_numpy(hidden).to(device),
+        targets=_scaled(targets, scales),
+        labels=torch.tensor([one.label for one in drawn], device=device) if pictures.classes else None,
+    )
+
+
+def _scaled(targets: Targets, scales: Scales) -> Targets:
+    return Targets(
+        whole=scales.whole.of_size_one(targets.whole),
+        patches=scales.patches.of_size_one(targets.patches.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+        cues=scales.cues.of_size_one(targets.cues),
+        captions=targets.captions,
+    )
+
+
+def _scales(pictures: Pictures, teachers: Teachers, settings: FusionSettings) -> Scales:
+    """Return mean and spread of what the teachers say of some views, the same on every process."""
+    rng = np.random.default_rng([settings.seed, _HELD_BACK_SEED])
+    given = replace(pictures, made_up=make_up(_HELD_BACK, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
+    views = [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(_SCALED_ON, rng)]
+    parts = [
+        teachers.targets(np.stack(views[k : k + 8]), spoken=8, bf16=settings.bf16) for k in range(0, len(views), 8)
+    ]
+    found = joined(parts)
+    return Scales(
+        whole=scale_of(found.whole),
+        patches=scale_of(found.patches.permute(0, 2, 3, 1).flatten(0, 2)),
+        cues=scale_of(found.cues),
+    )
+
+
+def _held_back(teachers: Teachers, scales: Scales, settings: FusionSettings) -> tuple[Tensor, Tensor]:
+    """Return views of made-up pictures that no training sees, and what the image teacher makes of them."""
+    rng = np.random.default_rng(_HELD_BACK_SEED)
+    pictures: tuple[Picture, ...] = make_up(_HELD_BACK, seed=_HELD_BACK_SEED)
+    views = np.stack([clean_view(one.frame, rng, side_px=settings.side_px) for one in pictures])
+    parts = [teachers.targets(views[k : k + 8], spoken=0, bf16=settings.bf16).whole for k in range(0, len(views), 8)]
+    wanted = scales.whole.of_size_one(torch.cat(parts))
+    return torch.from_numpy(views)[:, None].to(wanted.device), wanted
+
+
+@torch.no_grad()
+def _explained(student: Student, views: Tensor, wanted: Tensor) -> float:
+    """Return which share of the variance of the teacher's numbers the student explains on views held back."""
+    student.eval()
+    guessed = torch.cat([student.guess(part) for part in views.split(8)])
+    student.train()
+    residual = (guessed - wanted).square().sum()
+    return float(1 - residual / (wanted - wanted.mean(dim=0)).square().sum())
+
+
+def _optimisers(student: Student, settings: FusionSettings) -> tuple[torch.optim.Optimizer, ...]:
+    """Return Muon for the matrices of the network, AdamW for all else.
+
+    K. Jordan et al. (2024), https://kellerjordan.github.io/posts/muon; steps scaled as in arXiv:2502.16982.
+    """
+    inner = [p for p in student.network.parameters() if p.ndim == 2]
+    matrices = {id(p) for p in inner}
+    rest = [p for p in student.parameters() if id(p) not in matrices]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    return (
+        torch.optim.Muon(inner, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=rate, weight_decay=decay),
+    )
+
+
+def _digest(pictures: Sequence[Picture]) -> str:
+    digest = hashlib.sha256()
+    for one in pictures:
+        digest.update(np.ascontiguousarray(one.frame).tobytes())
+        digest.update(str(one.label).encode())
+    return digest.hexdigest()

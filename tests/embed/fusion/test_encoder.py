@@ -1,0 +1,83 @@
+"""The fused network on images of any size."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micrographia.embed.fusion.encoder import FusionEncoder, _merged, _starts
+from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.summary import dimension_of, summary
+from micrographia.errors import InputError
+
+SMALL = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3, text_width=8)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return FusionEncoder(
+        FusionNetwork(SMALL, torch.randn(5, 8)), name="fusion", version="0" * 16, licence="", caution=""
+    )
+
+
+def test_a_window_is_what_the_network_makes_of_it(encoder):
+    frame = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    (found,) = encoder.embed_images([frame])
+    fused = encoder.explain(frame)
+    np.testing.assert_allclose(found.whole, summary(fused)[0], atol=1e-5)
+    np.testing.assert_allclose(found.patches[..., :32], fused.patches[2][0].permute(1, 2, 0), atol=1e-5)
+    assert found.patch_px == 16
+
+
+def test_batches_make_no_difference(encoder):
+    frame = np.random.default_rng(1).normal(size=(300, 600))
+    (one,), (other,) = encoder.embed_images([frame], batch=1), encoder.embed_images([frame], batch=8)
+    np.testing.assert_allclose(one.whole, other.whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(32, 40), (64, 64), (100, 300), (257, 511), (640, 333)])
+def test_every_size_has_its_patches(encoder, shape):
+    frame = np.random.default_rng(2).normal(size=shape)
+    (found,) = encoder.embed_images([frame])
+    assert found.patches.shape == (shape[0] // 16, shape[1] // 16, 64)
+    assert found.whole.shape == (dimension_of(SMALL),)
+
+
+def test_a_patch_lies_where_its_window_lay():
+    """Two windows of 2 x 2 patches in a strip of 3: they share the middle column."""
+    parts = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[6.0, 7.0], [8.0, 9.0]]]])
+    merged = _merged(parts, [(0, 0), (0, 16)], 16, shape=(32, 48))
+    assert merged.tolist() == [[[[1.0, 4.0, 7.0], [3.0, 6.0, 9.0]]]]
+
+
+@given(st.integers(1, 60), st.integers(1, 4))
+def test_windows_cover_everything_from_end_to_end(length, side):
+    side = min(side, length)
+    starts = _starts(64 * length, 64 * side, 64)
+    assert starts[0] == 0
+    assert starts[-1] + 64 * side == 64 * length
+    assert all(start % 64 == 0 for start in starts)
+    assert all(0 < b - a <= 64 * side for a, b in pairwise(starts))
+    assert len(starts) == -(-length // side)
+
+
+def test_gain_and_offset_make_no_difference(encoder):
+    frame = np.random.default_rng(4).normal(size=(128, 128))
+    (one,), (other,) = encoder.embed_images([frame]), encoder.embed_images([frame * 37 + 1000])
+    np.testing.assert_allclose(one.whole, other.whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(20, 100), (100, 20), (4, 100, 100)])
+def test_what_is_too_small_or_no_image(encoder, shape):
+    with pytest.raises(InputError, match=r"accepts \(height, width\) of at least 32 x 32 px"):
+        list(encoder.embed_images([np.zeros(shape)]))
+
+
+def test_what_can_be_explained(encoder):
+    with pytest.raises(InputError, match="of 32 to 256 px"):
+        encoder.explain(np.zeros((300, 100)))
