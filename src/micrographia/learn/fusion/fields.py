@@ -30,7 +30,8 @@ def stretched(values: Float[np.ndarray, "side side"]) -> Picture:
     1.0
     """
     low, high = np.percentile(values[::3, ::3], (0.5, 99.5))
-    return np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    found: Picture = np.clip((values - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -50,7 +51,8 @@ def _frequencies(side_px: int) -> tuple[Float32[np.ndarray, "side 1"], Float32[n
 def _of_spectrum(rng: np.random.Generator, amplitude: Float32[np.ndarray, "side half"], *, side_px: int) -> Picture:
     parts = rng.standard_normal((2, *amplitude.shape), dtype=np.float32)
     field = fft.irfft2((parts[0] + 1j * parts[1]) * amplitude, s=(side_px, side_px))
-    return ((field - field.mean()) / max(field.std(), 1e-12)).astype(np.float32)
+    found: Picture = ((field - field.mean()) / max(field.std(), 1e-12)).astype(np.float32)
+    return found
 
 
 def coloured_noise(rng: np.random.Generator, *, side_px: int, beta: float) -> Picture:
@@ -154,8 +156,8 @@ def relief(height: Float32[np.ndarray, "side side"], *, azimuth_rad: float, elev
     down, right = np.gradient(height)
     flat = np.cos(elevation_rad)
     towards = np.sin(elevation_rad) - flat * (np.cos(azimuth_rad) * right + np.sin(azimuth_rad) * down)
-    lit = np.clip(towards / np.sqrt(1 + right * right + down * down), 0, 1)
-    return lit.astype(np.float32)
+    lit: Picture = np.clip(towards / np.sqrt(1 + right * right + down * down), 0, 1).astype(np.float32)
+    return lit
 
 
 def edge_bright(height: Float32[np.ndarray, "side side"], *, most: float = 4.0) -> Picture:
@@ -164,13 +166,15 @@ def edge_bright(height: Float32[np.ndarray, "side side"], *, most: float = 4.0) 
     L. Reimer (1998), Scanning Electron Microscopy, doi:10.1007/978-3-540-38967-5, section 4.2.
     """
     down, right = np.gradient(height)
-    return np.minimum(np.sqrt(1 + right * right + down * down), most).astype(np.float32)
+    found: Picture = np.minimum(np.sqrt(1 + right * right + down * down), most).astype(np.float32)
+    return found
 
 
 def hollows(height: Float32[np.ndarray, "side side"], *, reach_px: float) -> Picture:
     """Return how far a surface lies below its surroundings [px]: there few electrons escape."""
     size = max(3, int(reach_px) | 1)
-    return np.maximum(ndimage.uniform_filter(height, size) - height, 0).astype(np.float32)
+    found: Picture = np.maximum(ndimage.uniform_filter(height, size) - height, 0).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,7 +205,8 @@ class Cells:
         found = np.zeros(self.label.shape, np.float32)
         found[:-1] = self.label[1:] != self.label[:-1]
         found[:, :-1] += self.label[:, 1:] != self.label[:, :-1]
-        return np.minimum(found, 1)
+        lines: Picture = np.minimum(found, 1)
+        return lines
 
 
 def cells(

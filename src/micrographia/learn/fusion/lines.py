@@ -124,15 +124,16 @@ def cracks(rng: np.random.Generator, *, side_px: int) -> Picture:
     else:
         canvas = _canvas(side_px)
         draw = ImageDraw.Draw(canvas)
-        direction, width_px = rng.uniform(0, np.pi), log_uniform(rng, 1, side_px / 30)
-        jagged = rng.uniform(1, 5)
-        for _ in range(int(rng.integers(1, 7))):
+        direction, width_px = rng.uniform(0, np.pi), log_uniform(rng, 1.2, side_px / 25)
+        jagged, top, thick = rng.uniform(0.5, 2.2), rng.uniform(-0.5, -0.1), rng.uniform(0.3, 1)
+        for _ in range(int(rng.integers(2, 8))):
             start = rng.uniform(0, 1, 2) * side_px
+            if style == 0:  # from the coating's top down
+                start[1], direction = (0.5 + top) * side_px, np.pi / 2
             _crack(rng, draw, start, direction + 0.4 * rng.standard_normal(), side_px, width_px, jagged, depth=0)
         crack = _drawn(canvas)
         if style == 0:  # within the coating only
             y, x = axes(side_px)
-            top, thick = rng.uniform(-0.5, 0), rng.uniform(0.4, 1)
             rough = 0.03 * side_px * smooth_noise(rng, side_px=side_px, scale_px=side_px / 5)
             crack *= np.abs(y + 0.1 * x + rough - (top + thick / 2) * side_px) < thick / 2 * side_px
     rim = ndimage.gaussian_filter(crack, rng.uniform(1, 3), truncate=2) * (1 - crack)

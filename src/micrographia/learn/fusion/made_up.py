@@ -93,7 +93,7 @@ def made_up(kind: str, rng: np.random.Generator, *, side_px: int) -> Picture:
 
 
 def _region(rng: np.random.Generator, *, side_px: int) -> Picture:
-    """Return where the second kind is: islands, one side of an edge, a disc's outside, a band, or everywhere, thinly."""
+    """Return where the second kind is: islands, beside an edge, outside a disc, a band, or everywhere but thinly."""
     y, x = axes(side_px)
     hills = smooth_noise(rng, side_px=side_px, scale_px=log_uniform(rng, side_px / 8, side_px / 1.5))
     angle = rng.uniform(0, 2 * np.pi)

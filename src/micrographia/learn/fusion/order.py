@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,8 +26,9 @@ _SITES: Final = 128
 
 
 def columns(
-    right_px: Float32[np.ndarray, "side side"], down_px: Float32[np.ndarray, "side side"], *, arms_px: tuple[float, float],
-    between_rad: float, height: Float32[np.ndarray, "site site"], width_px: float, shift: tuple[float, float] = (0, 0),
+    right_px: Float32[np.ndarray, "side side"], down_px: Float32[np.ndarray, "side side"], *,
+    arms_px: tuple[float, float], between_rad: float, height: Float32[np.ndarray, "site site"], width_px: float,
+    shift: tuple[float, float] = (0, 0),
 ) -> Picture:  # fmt: skip
     """Return columns of atoms on a lattice, as Gaussian peaks.
 
@@ -159,9 +161,9 @@ def pattern(rng: np.random.Generator, *, side_px: int) -> Picture:
     canvas = Image.new("L", (2 * side_px, 2 * side_px), int(rng.integers(20, 90)))
     draw = ImageDraw.Draw(canvas)
     turn = rng.choice([0.0, rng.normal(0, 0.05), rng.uniform(0, np.pi)])
-    for _ in range(int(rng.integers(2, 8))):
+    for _ in range(int(rng.integers(4, 18))):
         tone = int(rng.integers(60, 255))
-        place = rng.uniform(-0.6, 0.6, 2) * side_px
+        place = rng.uniform(-0.5, 0.5, 2) * side_px
         extent = np.array([log_uniform(rng, side_px / 10, side_px) for _ in range(2)])
         for corners in _motif(rng, extent):
             middle, half, round_ = corners[:2] + place, corners[2:4], corners[4]
@@ -177,7 +179,7 @@ def pattern(rng: np.random.Generator, *, side_px: int) -> Picture:
     slope = ndimage.gaussian_gradient_magnitude(level, sharp_px) * sharp_px
     shadow = level - ndimage.uniform_filter(level, max(3, int(log_uniform(rng, 3, side_px / 5)) | 1))
     grey = rng.uniform(0.3, 1) * level + rng.uniform(0, 3) * slope + rng.uniform(0, 0.8) * shadow
-    return stretched(grey + rng.uniform(0, 0.05) * coloured_noise(rng, side_px=side_px, beta=rng.uniform(0, 2)))
+    return stretched(grey + rng.uniform(0, 0.12) * coloured_noise(rng, side_px=side_px, beta=rng.uniform(0, 3)))
 
 
 def _motif(rng: np.random.Generator, extent_px: np.ndarray) -> np.ndarray:
@@ -205,7 +207,7 @@ def _motif(rng: np.random.Generator, extent_px: np.ndarray) -> np.ndarray:
     # a track that turns
     corners = np.cumsum(rng.uniform(-0.5, 0.5, (int(rng.integers(3, 9)), 2)) * extent_px, axis=0)
     found = []
-    for first, last in zip(corners[:-1], corners[1:], strict=True):
+    for first, last in pairwise(corners):
         for begin, end in ((first, np.array([last[0], first[1]])), (np.array([last[0], first[1]]), last)):
             found.append([*(begin + end) / 2, *np.abs(end - begin) / 2 + pitch_px * share / 2, 0])
     return np.array(found)

@@ -48,15 +48,18 @@ def out_of(
     along = around.right_px * c + around.down_px * s
     across = (around.down_px * c - around.right_px * s) * around.each(aspect)
     if shape == "box":
-        return np.sqrt(np.sqrt(along**4 + across**4))
-    if shape == "hexagon":
+        along, across = along * along, across * across
+        out: Picture = np.sqrt(np.hypot(along, across))
+    elif shape == "hexagon":
         across = np.abs(across)
-        return np.maximum(across, 0.5 * across + 0.866 * np.abs(along))
-    if shape == "triangle":
-        return np.maximum(-2 * across, across + 1.732 * np.abs(along))
-    if shape == "rod":
-        return np.maximum(np.abs(along), np.abs(across))
-    return np.hypot(along, across)
+        out = np.maximum(across, 0.5 * across + 0.866 * np.abs(along))
+    elif shape == "triangle":
+        out = np.maximum(-2 * across, across + 1.732 * np.abs(along))
+    elif shape == "rod":
+        out = np.maximum(np.abs(along), np.abs(across))
+    else:
+        out = np.hypot(along, across)
+    return out
 
 
 def _layer(
@@ -83,12 +86,11 @@ def _layer(
 
 def _covered(around: Cells, out: Picture, radius_px: Float[np.ndarray, " seed"]) -> Picture:
     """Return which share of each pixel a particle covers."""
-    return np.clip((1 - out) * around.each(radius_px) + 0.5, 0, 1)
+    covered: Picture = np.clip((1 - out) * around.each(radius_px) + 0.5, 0, 1)
+    return covered
 
 
-def _shaded(
-    rng: np.random.Generator, around: Cells, out: Picture, radius_px: Float[np.ndarray, " seed"]
-) -> Float[np.ndarray, "side side"]:
+def _shaded(rng: np.random.Generator, around: Cells, out: Picture, radius_px: Float[np.ndarray, " seed"]) -> Picture:
     """Return the grey of particles: shaded balls, flat discs, bright rims, shells, cores, or by thickness."""
     dome = np.sqrt(np.clip(1 - out * out, 0, 1))
     style = rng.integers(6)
@@ -106,7 +108,8 @@ def _shaded(
         grey = np.where(out < rng.uniform(0.3, 0.7), 1.0, rng.uniform(0.1, 0.6))
     else:
         grey = dome
-    return grey + rng.uniform(0, 0.35) * around.each(rng.standard_normal(around.count))
+    shaded: Picture = grey + rng.uniform(0, 0.35) * around.each(rng.standard_normal(around.count))
+    return shaded
 
 
 def ground(rng: np.random.Generator, *, side_px: int) -> Picture:
@@ -145,7 +148,7 @@ def powder(rng: np.random.Generator, *, side_px: int) -> Picture:
     shape = str(rng.choice(["round", "round", "oval", "hexagon", "box"]))
     height = np.full((side_px, side_px), -size_px, np.float32)
     tone = np.zeros((side_px, side_px), np.float32)
-    for number in range(int(rng.integers(2, 5))):
+    for number in range(int(rng.integers(2, 4))):
         spacing_px = max(5.0, size_px * rng.uniform(0.35, 1.2) if number else size_px)
         around, out, radius_px = _layer(
             rng, side_px=side_px, spacing_px=spacing_px, radius=(0.35, 0.75), shape=shape, disorder=0.45
@@ -157,10 +160,11 @@ def powder(rng: np.random.Generator, *, side_px: int) -> Picture:
         height = np.maximum(height, top).astype(np.float32)
     if rng.random() < 0.6:
         height += size_px * rng.uniform(0.002, 0.02) * coloured_noise(rng, side_px=side_px, beta=rng.uniform(1.5, 3))
-    lit = relief(height, azimuth_rad=rng.uniform(0, 2 * np.pi), elevation_rad=rng.uniform(0.3, 1.4))
-    grey = rng.uniform(0, 1.2) * lit + rng.uniform(0, 0.4) * edge_bright(height) + rng.uniform(0, 0.25) * tone
+    lit = relief(height, azimuth_rad=rng.uniform(0, 2 * np.pi), elevation_rad=rng.uniform(0.2, 1.1))
+    grey = rng.uniform(0.5, 1.5) * lit + rng.uniform(0, 0.3) * edge_bright(height, most=3) + rng.uniform(0, 0.25) * tone
     gaps = hollows(height, reach_px=size_px * rng.uniform(0.5, 1.5)) / size_px
-    return stretched(grey + 0.2 * height / size_px - rng.uniform(0.3, 2) * gaps)
+    deep = np.maximum(height / size_px, -0.6)
+    return stretched(grey + rng.uniform(0.1, 0.6) * deep - rng.uniform(0.1, 1) * np.minimum(gaps, 0.4))
 
 
 def sparse(rng: np.random.Generator, *, side_px: int) -> Picture:

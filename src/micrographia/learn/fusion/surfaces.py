@@ -34,9 +34,8 @@ def fractal(rng: np.random.Generator, *, side_px: int) -> Picture:
         height = np.maximum(height, other + np.float32(rng.normal(0, 0.5)))
     if rng.random() < 0.25:
         return stretched(height)
-    steep_px = log_uniform(rng, side_px / 40, side_px / 3)
+    height = ndimage.gaussian_filter(height, log_uniform(rng, 0.3, side_px / 60), truncate=3)
     # Slopes of about one, whatever beta is.
-    rise = height * np.float32(0.5 * steep_px / max(side_px / 12, np.abs(np.diff(height)).mean() * steep_px * 2))
     rise = height * np.float32(rng.uniform(0.3, 1.5) / max(float(np.diff(height, axis=1).std()), 1e-6))
     lit = relief(rise, azimuth_rad=rng.uniform(0, 2 * np.pi), elevation_rad=rng.uniform(0.25, 1.3))
     grey = lit + rng.uniform(0, 0.4) * edge_bright(rise) + rng.uniform(0, 0.3) * height
@@ -52,8 +51,8 @@ def tips(rng: np.random.Generator, *, side_px: int) -> Picture:
     height, inside = np.zeros((side_px, side_px), np.float32), np.zeros((side_px, side_px), np.float32)
     texture = coloured_noise(rng, side_px=side_px, beta=rng.uniform(1, 3))
     if rng.random() < 0.65:
-        for _ in range(int(rng.integers(1, 6))):
-            top, place = rng.uniform(-0.25, 0.45) * side_px, rng.uniform(-0.5, 0.5) * side_px
+        for _ in range(int(rng.integers(2, 8))):
+            top, place = rng.uniform(-0.1, 0.5) * side_px, rng.uniform(-0.5, 0.5) * side_px
             below = np.maximum(top - up, 0)
             taper, blunt_px = rng.uniform(0.02, 0.6), log_uniform(rng, 1.5, side_px / 8)
             half = np.sqrt(below * (2 * blunt_px * rng.uniform(0.5, 2)))
