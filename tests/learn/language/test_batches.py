@@ -96,6 +96,26 @@ def test_two_texts_share_no_sentence(seed):
     assert sorted(s for text in alone for s in sentences(text)) == ["A a.", "B b.", "C c.", "D d."]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_two_texts_tell_one_fact_where_two_statements_do(seed):
+    """Of the numbers of the first statement, 12.5 and 3.41 stand in others too; 77 and 5 do not, or are too common."""
+    statements = ["Pores 12.5 %. Contrast 77 %. 5 layers.", "There are 5 edges. 12.5 % are pores.", "Period 3.41 nm."]
+    one, other = two_texts(statements, np.random.default_rng(seed))
+    if "Period" not in one:
+        assert "12.5" in one
+        assert "12.5" in other
+
+
+def test_the_contrastive_loss_has_a_batch_of_its_own(corpus, tiny):
+    base = load_base(tiny)
+    settings = LanguageSettings(batch=2, pairs=5)
+    source = Source(corpus=corpus, general=EVERYDAY, tokenizer=base.tokenizer, settings=settings)
+    batch = source.batch(0)
+    assert len(batch.image) == 5
+    assert len(batch.pairs.tokens) == 10
+    assert len(batch.masked.tokens) == 2
+
+
 def test_an_image_of_which_one_sentence_is_known_gives_no_pair(tiny):
     corpus = Corpus(passages=(Passage(images=("i",), text="It is dark.", statement="It is dark."),))
     base = load_base(tiny)

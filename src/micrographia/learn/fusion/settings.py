@@ -70,6 +70,10 @@ class FusionSettings:
         Share of the patches that the masked loss hides.
     made_up : int
         Pictures that are made up, on each process, before the first step.
+    scaled_on : int
+        Views on which the spread of what the teachers say is measured, before the first step.
+    held_back : int
+        Made-up pictures of another seed, on which the student is looked at now and then.
     weights : LossWeights
         How much each loss counts.
     seed : int
@@ -88,13 +92,16 @@ class FusionSettings:
     side_px: int = 256
     hidden_share: float = 0.4
     made_up: int = 3000
+    scaled_on: int = 256
+    held_back: int = 64
     weights: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
     bf16: bool = True
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
-        for name, lowest in {"steps": 1, "batch": 2, "made_up": 0, "seed": 0, "checkpoint_every": 1}.items():
+        least = {"steps": 1, "batch": 2, "made_up": 0, "scaled_on": 2, "held_back": 2, "seed": 0, "checkpoint_every": 1}
+        for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; accepted is {lowest} or more")
         for name in ("learning_rate", "hidden_share"):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from micrographia.cues.texture import texture
+from micrographia.cues.texture import TEXTURE_CUES, texture
 from micrographia.embed.describe import described, vector_of
 from micrographia.embed.encoder import Encoder
 from micrographia.embed.local import patch_vectors, pooled
@@ -107,7 +107,7 @@ class Teachers:
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             maps = [m.float() for m in self.sees(images)]
         measured = [texture(view) for view in views[:spoken]]
-        cues = np.array([vector_of(cues) for cues in measured], dtype=np.float32)
+        cues = np.array([vector_of(cues) for cues in measured], dtype=np.float32).reshape(spoken, len(TEXTURE_CUES))
         captions = self.reads.embed_texts([described(c).text for c in measured]) if measured else np.zeros((0, 1))
         return Targets(
             whole=pooled(maps),

@@ -33,8 +33,6 @@ CURVE: Final = "curve.csv"
 WEIGHTS: Final = "fusion.safetensors"
 CARD: Final = "fusion.md"
 _MEASURED: Final = "held_back_r2"
-_SCALED_ON: Final = 256
-_HELD_BACK: Final = 64
 _HELD_BACK_SEED: Final = 1_000_003
 _ROW: Final = 20
 _LOOK: Final = 200
@@ -203,8 +201,8 @@ def _scaled(targets: Targets, scales: Scales) -> Targets:
 def _scales(pictures: Pictures, teachers: Teachers, settings: FusionSettings) -> Scales:
     """Return mean and spread of what the teachers say of some views, the same on every process."""
     rng = np.random.default_rng([settings.seed, _HELD_BACK_SEED])
-    given = replace(pictures, made_up=make_up(_HELD_BACK, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
-    views = [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(_SCALED_ON, rng)]
+    given = replace(pictures, made_up=make_up(settings.held_back, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
+    views = [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(settings.scaled_on, rng)]
     parts = [
         teachers.targets(np.stack(views[k : k + 8]), spoken=8, bf16=settings.bf16) for k in range(0, len(views), 8)
     ]
@@ -219,7 +217,7 @@ def _scales(pictures: Pictures, teachers: Teachers, settings: FusionSettings) ->
 def _held_back(teachers: Teachers, scales: Scales, settings: FusionSettings) -> tuple[Tensor, Tensor]:
     """Return views of made-up pictures that no training sees, and what the image teacher makes of them."""
     rng = np.random.default_rng(_HELD_BACK_SEED)
-    pictures: tuple[Picture, ...] = make_up(_HELD_BACK, seed=_HELD_BACK_SEED)
+    pictures: tuple[Picture, ...] = make_up(settings.held_back, seed=_HELD_BACK_SEED)
     views = np.stack([clean_view(one.frame, rng, side_px=settings.side_px) for one in pictures])
     parts = [teachers.targets(views[k : k + 8], spoken=0, bf16=settings.bf16).whole for k in range(0, len(views), 8)]
     wanted = scales.whole.of_size_one(torch.cat(parts))

@@ -33,7 +33,8 @@ Texts to vectors, and masked words to guesses. Adapted from {base} by {made["sof
   Texts were cut off at {MOST_TOKENS} tokens.
 - **Held back**: what was said of {len(record["held_back"])} other images: {found}.
 - **How**: {settings["steps"]} steps, {settings["batch"]} texts and {settings["pairs"]} pairs a batch,
-  rate {settings["learning_rate"]:g}, seed {settings["seed"]}, {"bfloat16" if settings["bf16"] else "single precision"}{_frozen(settings)}.
+  rate {settings["learning_rate"]:g}, seed {settings["seed"]},
+  {"bfloat16" if settings["bf16"] else "single precision"}{_frozen(settings)}.
 - **Licence**: that of the base model, and of the texts
 
 | loss | weight | what it asks for |

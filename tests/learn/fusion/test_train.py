@@ -1,0 +1,190 @@
+"""The fusion recipe on a tiny student, with tiny teachers: what it learns, and that it goes on where it stopped."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from micrographia.embed.encoder import Encoder
+from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.saved import read_fusion
+from micrographia.embed.fusion.summary import summary
+from micrographia.errors import InputError, ReadError
+from micrographia.learn.fusion.pictures import Picture, Pictures, make_up, photographs
+from micrographia.learn.fusion.settings import FusionSettings, LossWeights
+from micrographia.learn.fusion.teachers import Teachers
+from micrographia.learn.fusion.train import CARD, CHECKPOINT, CURVE, WEIGHTS, train_fusion
+from micrographia.segment.network.encoder import Encoder as ImageEncoder
+
+PLAN = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=2, text_width=6)
+TINY = FusionSettings(
+    plan=PLAN,
+    steps=4,
+    batch=4,
+    side_px=64,
+    made_up=6,
+    scaled_on=8,
+    held_back=2,
+    bf16=False,
+    checkpoint_every=2,
+)
+SENTENCES = ("it is dark", "it is bright", "lines run across it")
+
+
+class Sees(ImageEncoder):
+    """Means over squares, and of their steps: a teacher of which everything is known."""
+
+    def __init__(self):
+        super().__init__(name="means", channels=(2,) * 5, strides=(2, 4, 8, 16, 32), divisor=32)
+        self.nothing = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, image):
+        maps = [torch.nn.functional.avg_pool2d(image, stride) for stride in self.strides]
+        return [torch.cat([m, m.square()], dim=1) for m in maps]
+
+
+class Reads(Encoder):
+    """Letters counted."""
+
+    def __init__(self):
+        super().__init__(
+            name="letters", version="0" * 16, sees=False, reads=True, shared_space=False, licence="", caution=""
+        )
+
+    def embed_texts(self, texts):
+        counts = np.array([[text.lower().count(letter) + 0.5 for letter in "aeiost"] for text in texts], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def rows_of(out):
+    with (out / CURVE).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def teachers():
+    return Teachers(sees=Sees().eval(), reads=Reads())
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return Pictures(given=(), made_up=make_up(6, seed=0))
+
+
+@pytest.fixture(scope="module")
+def whole(pictures, teachers, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    train_fusion(pictures, teachers, SENTENCES, out, settings=TINY)
+    return out
+
+
+def test_a_training_that_was_interrupted_ends_as_one_that_was_not(whole, pictures, teachers, tmp_path):
+    class Stopped(Exception):  # noqa: N818 - as if somebody pressed Ctrl-C
+        pass
+
+    def stop(done, *_):
+        if done == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=TINY, progress=stop)
+    assert not (tmp_path / WEIGHTS).exists()
+    train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=TINY)
+    assert (tmp_path / WEIGHTS).read_bytes() == (whole / WEIGHTS).read_bytes()
+
+
+def test_another_training_is_refused_in_its_folder(whole, pictures, teachers):
+    with pytest.raises(InputError, match="the beginning of another training, with another settings"):
+        train_fusion(pictures, teachers, SENTENCES, whole, settings=replace(TINY, seed=1))
+
+
+def test_a_damaged_checkpoint_is_refused(pictures, teachers, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
+    with pytest.raises(ReadError, match="is no checkpoint"):
+        train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=TINY)
+
+
+def test_what_is_written(whole):
+    network, record = read_fusion(whole / WEIGHTS)
+    assert network.plan == PLAN
+    assert record["sentences"] == list(SENTENCES)
+    assert record["pictures"]["made_up"] == 6
+    assert record["teachers"]["sees"] == "means"
+    card = (whole / CARD).read_text(encoding="utf-8")
+    assert "4 steps of 4 views" in card
+    (row,) = rows_of(whole)
+    assert row["step"] == "4"
+    assert float(row["sentences"]) >= 0
+    assert row["labels"] == ""
+
+
+@pytest.mark.slow
+def test_a_student_learns_what_its_teachers_say(pictures, teachers, tmp_path):
+    """It explains part of what a simple teacher says of pictures that it was not shown: 0 is their mean, always."""
+    lessons = replace(TINY, steps=300, batch=8, learning_rate=3e-3, checkpoint_every=300, scaled_on=64, held_back=24)
+    more = Pictures(given=(), made_up=make_up(40, seed=3))
+    train_fusion(more, teachers, SENTENCES, tmp_path, settings=lessons)
+    rows = rows_of(tmp_path)
+    assert float(rows[-1]["held_back_r2"]) > 0.2
+    for name in ("whole", "patches", "cues"):
+        assert float(rows[-1][name]) < 0.8 * float(rows[0][name]), name
+
+
+@pytest.mark.parametrize("loss", ["whole", "masked", "views", "cues", "captions", "sentences"])
+def test_each_loss_can_be_the_only_one(pictures, teachers, tmp_path, loss):
+    only = LossWeights(**{name: float(name == loss) for name in vars(LossWeights())})
+    train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=replace(TINY, steps=1, weights=only))
+    (row,) = rows_of(tmp_path)
+    assert [name for name in vars(only) if row[name]] == [loss]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"graph": False, "hypergraph": False, "gates": False, "language": False},
+        {"hypergraph": False},
+        {"graph": False, "language": False},
+        {"gates": False},
+    ],
+)
+def test_each_part_can_be_left_out(pictures, teachers, tmp_path, changes):
+    settings = replace(TINY, steps=1, plan=replace(PLAN, **changes))
+    train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=settings)
+    network, _ = read_fusion(tmp_path / WEIGHTS)
+    assert torch.isfinite(summary(network(torch.randn(1, 1, 64, 64)))).all()
+    assert (network.language is None) == (changes.get("language") is False)
+
+
+def test_labels_are_learned_where_there_are_some(teachers, tmp_path):
+    """Dark grounds with bright lines against bright grounds with dark ones; one picture in three has no label."""
+    frames = []
+    for k in range(12):
+        frame = np.random.default_rng(k).normal(0, 0.2, (96, 96)).astype(np.float32)
+        frame[:: 6 + k % 3] += 3 if k % 2 else -3
+        frames.append(Picture(frame=frame, label=-1 if k % 3 == 2 else k % 2))
+    pictures = Pictures(given=tuple(frames), made_up=(), classes=("bright", "dark"))
+    only = LossWeights(**{name: float(name == "labels") for name in vars(LossWeights())})
+    settings = replace(TINY, steps=40, batch=8, weights=only, learning_rate=3e-3)
+    train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=settings)
+    rows = rows_of(tmp_path)
+    assert float(rows[-1]["labels"]) < 0.5 * float(rows[0]["labels"])
+
+
+def test_nothing_to_learn_from(teachers, tmp_path):
+    with pytest.raises(InputError, match="there is no picture to learn from"):
+        train_fusion(Pictures(given=(), made_up=()), teachers, SENTENCES, tmp_path, settings=TINY)
+
+
+def test_given_and_made_up_pictures_are_drawn_alike():
+    given, made = Picture(frame=np.zeros((8, 8))), Picture(frame=np.ones((8, 8)))
+    pictures = Pictures(given=(given,), made_up=(made,) * 30)
+    drawn = pictures.draw(2000, np.random.default_rng(0))
+    assert sum(one is given for one in drawn) == pytest.approx(1000, abs=100)
+
+
+def test_photographs_come_with_scikit_image():
+    found = photographs()
+    assert len(found) == 17
+    assert all(one.frame.ndim == 2 and min(one.frame.shape) >= 111 for one in found)
