@@ -13,6 +13,7 @@ DEFAULT_SEES: Final = "efficientnet-lite0"
 DEFAULT_READS: Final = "minilm"
 DESCRIBES: Final = "describe"
 LANGUAGE: Final = "language"
+FUSION: Final = "fusion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,16 @@ ENCODERS: Final = (
         caution="As `describe`, read by the model that `micrographia train language` wrote into DIR.",
     ),
     Kind(
+        name=FUSION,
+        example="fusion:FILE",
+        sees=True,
+        reads=False,
+        shared_space=False,
+        licence="that of its teachers (Apache-2.0 for the packaged ones) and of the images it learned from",
+        caution="What `micrographia train fusion` wrote: as good as its teachers and its images, and not yet compared "
+        "with the packaged encoder on tasks of yours.",
+    ),
+    Kind(
         name="clip",
         example="clip:openai/clip-vit-base-patch32",
         sees=True,
@@ -150,8 +161,8 @@ def load_embedder(name: str) -> Encoder:
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``, ``"describe:<folder>"`` or
-        ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`. Nothing is downloaded.
+        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``, ``"describe:<folder>"``,
+        ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`. Nothing is downloaded.
 
     Raises
     ------
@@ -185,6 +196,10 @@ def load_embedder(name: str) -> Encoder:
 
         reader = f"{LANGUAGE}:{place}" if place else DEFAULT_READS
         return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
+    if head == FUSION:
+        from micrographia.embed.fusion.encoder import load_fusion
+
+        return load_fusion(Path(place), name=name, licence=kind.licence, caution=kind.caution)
     if head == LANGUAGE:
         from micrographia.embed.language import load_language
 

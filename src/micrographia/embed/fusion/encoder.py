@@ -20,7 +20,6 @@ from micrographia.embed.fusion.summary import grids_of, summarised, vectors_of
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
-NAME: Final = "fusion"
 LEAST_SIDE_PX: Final = 32
 WINDOW_PX: Final = 256
 _PREPARED: Final = "1 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
