@@ -84,6 +84,12 @@ def test_a_batch_finishes_lists_failures_and_exits_with_2(run, scans, tmp_path):
     assert (tmp_path / "r" / "known" / "report.html").is_file()
     assert "broken.dm4" in (tmp_path / "r" / "report.html").read_text()
     assert "broken.dm4: failed" in out
+    told = json.loads((tmp_path / "r" / "known" / "result.json").read_text())["description"]
+    spacing = next(cue for cue in told["cues"] if cue["name"] == "spacing")
+    # {10} of WSe2: 0.332 nm times the root of 3/4.
+    assert abs(spacing["value"] - 0.28752) < 3 * spacing["uncertainty"]
+    assert "{10} rows" in spacing["sentence"]
+    assert {one["cue"] for one in told["sentences"]}.isdisjoint({"particles", "lattice defects", "edges"})
 
 
 def test_a_lattice_without_a_host_is_named_with_its_spacing(run, scans, tmp_path):
@@ -97,6 +103,9 @@ def test_a_lattice_without_a_host_is_named_with_its_spacing(run, scans, tmp_path
     assert "--host" in page
     # The lattice constant of WSe2, 0.332 nm, over 0.03 nm a pixel.
     assert "11.0" in page
+    told = json.loads((tmp_path / "r" / "result.json").read_text())["description"]
+    assert told["sentences"][0]["cue"] == "spacing"
+    assert told["cues"][0]["value"] == pytest.approx(0.28752, rel=0.005)  # 0.332 nm times the root of 3/4
 
 
 def test_a_picture_without_a_lattice_still_gets_a_report(run, tmp_path):

@@ -303,6 +303,10 @@ def test_analyse_measures_the_classes_of_a_model(run, bench, tmp_path):
     assert status == 0
     assert "2 classes by model.safetensors: ground, disc." in out
     assert "measurements.json" in names(tmp_path / "r")
+    told = json.loads((tmp_path / "r" / "result.json").read_text())["description"]
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert len(told["sentences"]) >= 5
+    assert all(f'id="cue-{one["cue"].replace(" ", "-")}"' in page for one in told["sentences"])
 
 
 def test_analyse_says_where_nothing_can_be_told_apart(run, tmp_path):

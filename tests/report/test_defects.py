@@ -259,7 +259,7 @@ def test_a_failure_midway_leaves_the_old_results(
     out.mkdir()
     (out / "report.html").write_text("old")
 
-    def run_out_of_space(*_: object) -> str:
+    def run_out_of_space(*_: object, **options: object) -> str:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(defects_module, "defects_page", run_out_of_space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from micrographia.cli.flags import (
 from micrographia.cli.found import Find, by_model, objects_on_ground
 from micrographia.cues import look
 from micrographia.errors import InputError
-from micrographia.instruct.describing import Sentence, describe_micrograph
+from micrographia.instruct.describing import ALL_CUES, LATTICE_FIRST, Sentence, describe_micrograph
 from micrographia.micrograph import Micrograph
 from micrographia.report.overview import write_overview
 
@@ -99,16 +99,17 @@ def _analyse(micrograph: Micrograph, folder: Path, tell: Callable[[str], None], 
         except InputError as error:
             advice.append(str(error))
     tell("overview")
-    write_overview(micrograph, look(micrograph), advice, folder, segments=segments, described=_in_words(micrograph))
+    described = _in_words(micrograph, about=LATTICE_FIRST if periodic else ALL_CUES)
+    write_overview(micrograph, look(micrograph), advice, folder, segments=segments, described=described)
     return f"{' × '.join(str(n) for n in micrograph.frames.shape[:0:-1])} px; {found}"
 
 
-def _in_words(micrograph: Micrograph) -> tuple[Sentence, ...]:
+def _in_words(micrograph: Micrograph, *, about: Sequence[str]) -> tuple[Sentence, ...]:
     """Describe an image by its cues; a diffraction pattern is none, and what is too small or even is not described."""
     if micrograph.context.technique == "diffraction":
         return ()
     try:
-        return describe_micrograph(micrograph)
+        return describe_micrograph(micrograph, about=about)
     except InputError:
         return ()
 

@@ -27,6 +27,7 @@ from micrographia.cli.flags import (
 )
 from micrographia.errors import ContextError
 from micrographia.findings import LABELS, DefectFindings
+from micrographia.instruct.describing_sites import describe_sites
 from micrographia.micrograph import Micrograph
 from micrographia.report.defects import write_defects
 from micrographia.simulate.specimens.hosts import IMPURITIES, host, hypotheses
@@ -141,7 +142,7 @@ def decide_and_write(
     """
     findings = find_defects(micrograph, method=method, settings=settings, progress=tell)
     tell("writing")
-    write_defects(findings, folder)
+    write_defects(findings, folder, described=describe_sites(findings))
     return headline(findings)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -10,10 +12,21 @@ from micrographia.cues.cue import Cue, picture
 from micrographia.cues.measure import measure
 from micrographia.instruct.engine.images import pixel_hash
 from micrographia.instruct.subject import Subject
-from micrographia.instruct.tasks.aspects import ASPECTS
+from micrographia.instruct.tasks.aspects import ASPECTS, Section
 from micrographia.instruct.tasks.describe import SECTIONS
 from micrographia.instruct.teachers.phrases import sentence
 from micrographia.micrograph import Micrograph
+
+
+def _by_section(*order: Section) -> tuple[str, ...]:
+    return tuple(name for section in order for name, aspect in ASPECTS.items() if aspect.section == section)
+
+
+ALL_CUES: Final = _by_section(*SECTIONS)
+"""Every cue that a description tells, section by section."""
+
+LATTICE_FIRST: Final = _by_section("lattice", "quality", "texture", "objects")
+"""The same in the order in which they tell most where a lattice shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +48,15 @@ class Sentence:
     cue: Cue
 
 
-def describe_micrograph(micrograph: Micrograph) -> tuple[Sentence, ...]:
+def describe_micrograph(micrograph: Micrograph, *, about: Sequence[str] = ALL_CUES) -> tuple[Sentence, ...]:
     """Measure the first channel of a micrograph, without an information bar, and describe it.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    about : sequence of str
+        Names of cues, in the order in which they are told.
 
     Raises
     ------
@@ -49,24 +69,37 @@ def describe_micrograph(micrograph: Micrograph) -> tuple[Sentence, ...]:
     >>> from micrographia.micrograph import Provenance
     >>> source = Provenance(file="made here", sha256=None, reader="numpy", software="0")
     >>> frames = np.random.default_rng(0).normal(100, 5, (1, 64, 64)).astype(np.float32)
-    >>> found = describe_micrograph(Micrograph(frames=frames, pixel_size_nm=None, context=Context(), provenance=source))
-    >>> sorted({one.section for one in found})
+    >>> image = Micrograph(frames=frames, pixel_size_nm=None, context=Context(), provenance=source)
+    >>> sorted({one.section for one in describe_micrograph(image)})
     ['Image quality', 'Lattice', 'Objects', 'Texture']
+    >>> [one.cue.name for one in describe_micrograph(image, about=("noise", "edges"))]
+    ['noise', 'edges']
+    """
+    return describe_subject(subject_of(micrograph), about=about)
+
+
+def subject_of(micrograph: Micrograph) -> Subject:
+    """Return the first channel of a micrograph, without an information bar, with all that was measured on it.
+
+    Raises
+    ------
+    InputError
+        All pixels are equal, or it is smaller than 32 x 32 px.
     """
     frame = picture(micrograph).astype(np.float32)
     cues = measure(frame, pixel_size_nm=micrograph.pixel_size_nm)
-    return describe_subject(
-        Subject(sha256=pixel_hash(frame), frame=frame, pixel_size_nm=micrograph.pixel_size_nm, cues=cues)
-    )
+    return Subject(sha256=pixel_hash(frame), frame=frame, pixel_size_nm=micrograph.pixel_size_nm, cues=cues)
 
 
-def describe_subject(subject: Subject) -> tuple[Sentence, ...]:
-    """Describe an image by everything that could be measured on it, section by section; the same image, the same words.
+def describe_subject(subject: Subject, *, about: Sequence[str] = ALL_CUES) -> tuple[Sentence, ...]:
+    """Describe an image by what could be measured on it, section by section; the same image, the same words.
 
     Parameters
     ----------
     subject : Subject
         The image.
+    about : sequence of str
+        Names of cues, in the order in which they are told.
 
     Returns
     -------
@@ -82,8 +115,11 @@ def describe_subject(subject: Subject) -> tuple[Sentence, ...]:
     [('Texture', 'edges')]
     """
     return tuple(
-        Sentence(section=heading, text=sentence(subject, name, subject.sha256), cue=subject.by_name[name])
-        for section, heading in SECTIONS.items()
-        for name, aspect in ASPECTS.items()
-        if aspect.section == section and name in subject.by_name and subject.by_name[name].value is not None
+        Sentence(
+            section=SECTIONS[ASPECTS[name].section],
+            text=sentence(subject, name, subject.sha256),
+            cue=subject.by_name[name],
+        )
+        for name in about
+        if name in subject.by_name and subject.by_name[name].value is not None
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from micrographia.findings import DefectFindings
+from micrographia.instruct.describing import Sentence
 from micrographia.report.folder import new_folder
 from micrographia.report.opinions_table import write_opinions
 from micrographia.report.overlay import write_overlay
@@ -17,7 +19,7 @@ _FILES: Final = ("report.html", "result.json", "sites.csv", "sites.parquet", "ov
 _OPINIONS: Final = ("opinions.csv", "opinions.parquet")
 
 
-def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
+def write_defects(findings: DefectFindings, out: Path, *, described: Sequence[Sentence] = ()) -> tuple[Path, ...]:
     """Write sites, summary, overlay and report of one scan; all of them, or nothing.
 
     Parameters
@@ -26,6 +28,8 @@ def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
         What was found.
     out : Path
         Folder for the results. When it exists, files of the same name are replaced and others stay.
+    described : sequence of Sentence
+        The scan in words, as `micrographia.instruct.describing_sites.describe_sites` returns it.
 
     Returns
     -------
@@ -42,8 +46,9 @@ def write_defects(findings: DefectFindings, out: Path) -> tuple[Path, ...]:
         write_sites(findings.sites, folder / "sites.csv", folder / "sites.parquet")
         if findings.opinions is not None:
             write_opinions(findings.sites.labels, findings.opinions, *(folder / name for name in _OPINIONS))
-        (folder / "result.json").write_text(result_json(defects_result(findings)), encoding="utf-8")
+        summary = result_json(defects_result(findings, described=described))
+        (folder / "result.json").write_text(summary, encoding="utf-8")
         write_overlay(findings, folder / "overlay.png")
-        (folder / "report.html").write_text(defects_page(findings), encoding="utf-8")
+        (folder / "report.html").write_text(defects_page(findings, described=described), encoding="utf-8")
     written = _FILES if findings.opinions is None else _FILES + _OPINIONS
     return tuple(out / name for name in written)

@@ -11,28 +11,30 @@ from micrographia.report.cue_value import cue_value
 from micrographia.report.markup import section, table, text
 
 
-def description_section(described: Sequence[Sentence]) -> str:
+def description_section(described: Sequence[Sentence], *, note: str = "") -> str:
     """Return a description and the table of its cues, as HTML.
 
     Parameters
     ----------
     described : sequence of Sentence
         What `micrographia.instruct.describing.describe_subject` says.
+    note : str
+        What a reader must know besides; plain text.
     """
     told = "".join(
         f"<div><dt>{text(heading)}</dt><dd>{' '.join(_linked(one) for one in sentences)}</dd></div>"
         for heading, sentences in groupby(described, key=lambda one: one.section)
     )
-    note = (
-        '<p class="note">Worded from measurements alone, without knowing what the image shows. Each sentence leads to '
-        "the cue that it rests on.</p>"
+    words = (
+        "Worded from measurements alone, without knowing what the image shows. Each sentence leads to the cue that it "
+        "rests on."
     )
     rows = [_row(one.cue) for one in described]
     cues = table((("Cue", ""), ("Value", "n"), ("What was measured", "wordy")), rows)
     return section(
         "words",
         "In words",
-        note,
+        f'<p class="note">{text(f"{words} {note}".strip())}</p>',
         f'<dl class="words">{told}</dl>',
         f"<details open><summary>Its cues</summary>{cues}</details>",
     )

@@ -17,6 +17,8 @@ from micrographia.report.patches import Scales, labels_patches
 from micrographia.report.words import Elements, label_words
 
 _MOST_ROWS: Final = 60
+_ROWS_OPEN: Final = 12
+"""Rows that are not folded away, so that the scan itself is not far below."""
 _MOST_UNFAMILIAR: Final = 0.02
 """Fraction of flagged sites above which a reader is warned."""
 
@@ -77,7 +79,13 @@ def _disagreements(findings: DefectFindings, opinions: Opinions, scales: Scales)
         ("Familiarity", "n"),
         ("Channel by channel:<br>data | as physics says | as network says", ""),
     )
-    return note + table(heads, rows)
+    rest = len(rows) - _ROWS_OPEN
+    more = (
+        f"<details><summary>{rest} more of them</summary>{table(heads, rows[_ROWS_OPEN:])}</details>"
+        if rest > 0
+        else ""
+    )
+    return note + table(heads, rows[:_ROWS_OPEN]) + more
 
 
 def _row(

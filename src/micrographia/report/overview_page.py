@@ -29,6 +29,9 @@ _NAV: Final = (
 )
 _FOUND: Final = (("fields", "What was found"), ("measurements", "Measurements"))
 _WORDS: Final = (("words", "In words"),)
+_MEASURED_HOLDS: Final = (
+    "Objects are counted here by another method than above; where the numbers differ, the measurements hold."
+)
 _LONGEST_METADATA: Final = 200_000
 
 
@@ -64,7 +67,7 @@ def overview_page(
             _head(micrograph, cues, advice),
             views_section(micrograph, cues),
             *parts,
-            *([description_section(described)] if described else []),
+            *([description_section(described, note=_MEASURED_HOLDS if parts else "")] if described else []),
             _cues_section(micrograph, cues),
             _context_section(micrograph),
             _provenance_section(micrograph),

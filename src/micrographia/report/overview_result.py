@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt
+from pydantic import BaseModel, Field
 
 from micrographia.cues import Cue
 from micrographia.instruct.describing import Sentence
 from micrographia.micrograph import Micrograph
 from micrographia.report.batch_entry import BatchEntry
+from micrographia.report.description_result import CueResult, DescriptionResult, cue_result, description_result
 from micrographia.report.records import (
     ContextResult,
     Part,
@@ -20,34 +21,6 @@ from micrographia.report.records import (
     schema_of,
     versions,
 )
-
-
-class CueResult(Part):
-    """One thing that was measured."""
-
-    name: str
-    channel: NonNegativeInt
-    value: FiniteFloat | None = Field(description="null where it was looked for and cannot be told, or is not there")
-    uncertainty: NonNegativeFloat | None = Field(description="Standard uncertainty; null for an exact count")
-    unit: str
-    direction_deg: FiniteFloat | None = Field(description="Counter-clockwise from the x axis as seen on the screen")
-    direction_sd_deg: NonNegativeFloat | None
-    sentence: str
-
-
-class SentenceResult(Part):
-    """A sentence of the description."""
-
-    section: str
-    text: str
-    cue: str = Field(description="Name of the cue that it rests on, among those of the description")
-
-
-class DescriptionResult(Part):
-    """The image in words, and the cues that they rest on."""
-
-    sentences: tuple[SentenceResult, ...]
-    cues: tuple[CueResult, ...]
 
 
 class OverviewResult(Part):
@@ -105,27 +78,11 @@ def overview_result(
     return OverviewResult(
         schema="micrographia/overview/1",
         scan=scan_result(micrograph),
-        cues=tuple(_cue_result(cue) for cue in cues),
-        description=DescriptionResult(
-            sentences=tuple(SentenceResult(section=s.section, text=s.text, cue=s.cue.name) for s in described),
-            cues=tuple(_cue_result(s.cue) for s in described),
-        ),
+        cues=tuple(cue_result(cue) for cue in cues),
+        description=description_result(described),
         context=context_result(micrograph.context),
         advice=tuple(advice),
         software=versions(),
-    )
-
-
-def _cue_result(cue: Cue) -> CueResult:
-    return CueResult(
-        name=cue.name,
-        channel=cue.channel,
-        value=cue.value,
-        uncertainty=cue.uncertainty,
-        unit=cue.unit,
-        direction_deg=cue.direction_deg,
-        direction_sd_deg=cue.direction_sd_deg,
-        sentence=cue.sentence,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from micrographia.findings import SUBLATTICE, DefectFindings, Opinions, SiteTable
+from micrographia.instruct.describing import Sentence
+from micrographia.report.described import description_section
 from micrographia.report.document import document, template
 from micrographia.report.images import data_uri, grey_image, residual_image
 from micrographia.report.marks import MARKS, PRISTINE
@@ -25,24 +28,32 @@ from micrographia.report.sections import (
 from micrographia.report.words import Elements, label_words
 
 _MOST_ROWS: Final = 2000
-_NAV: Final = (
+_FOUND: Final = (
     ("viewer", "Scan"),
     ("amounts", "Amounts"),
     ("doubtful", "Doubtful sites"),
     ("evidence", "Evidence"),
+)
+_KNOWN: Final = (
     ("context", "Context"),
     ("lattice", "Lattice"),
     ("provenance", "Provenance"),
 )
+_LEFT_OUT: Final = (
+    "Edges, scales and objects are left out, as they are the atoms here, and so is the share of cells that differ: the "
+    "sites above answer that."
+)
 
 
-def defects_page(findings: DefectFindings) -> str:
+def defects_page(findings: DefectFindings, *, described: Sequence[Sentence] = ()) -> str:
     """Return the whole report as HTML.
 
     Parameters
     ----------
     findings : DefectFindings
         What was found.
+    described : sequence of Sentence
+        The scan in words.
 
     Returns
     -------
@@ -54,7 +65,12 @@ def defects_page(findings: DefectFindings) -> str:
     return document(
         title=f"Defects in {findings.micrograph.provenance.file} – Micrographia",
         kind="defect report",
-        sections=((("opinions", "Two opinions"),) if both else ()) + _NAV,
+        sections=(
+            *((("opinions", "Two opinions"),) if both else ()),
+            *_FOUND,
+            *((("words", "In words"),) if described else ()),
+            *_KNOWN,
+        ),
         body=(
             answer_section(findings),
             *((opinions_section(findings, scales),) if both else ()),
@@ -62,6 +78,7 @@ def defects_page(findings: DefectFindings) -> str:
             amounts_section(findings),
             least_certain_section(findings, scales),
             gallery_section(findings, scales),
+            *((_words_section(findings, described),) if described else ()),
             context_section(findings),
             lattice_section(findings),
             provenance_section(findings),
@@ -69,6 +86,12 @@ def defects_page(findings: DefectFindings) -> str:
         script=template("defects.js"),
         data=viewer_data(findings, scales),
     )
+
+
+def _words_section(findings: DefectFindings, described: Sequence[Sentence]) -> str:
+    channels = len(findings.micrograph.frames)
+    which = [f"Of the first of {channels} channels."] if channels > 1 else []
+    return description_section(described, note=" ".join([*which, _LEFT_OUT]))
 
 
 def viewer_data(findings: DefectFindings, scales: Scales) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, JsonValue, NonNegativeFloat, NonNegativeInt
 
 from micrographia.findings import LABELS, SUBLATTICE, DefectFindings, Opinions
+from micrographia.instruct.describing import Sentence
 from micrographia.report.agreement import agreement, set_sizes
+from micrographia.report.description_result import DescriptionResult, description_result
 from micrographia.report.fields import field_title
 from micrographia.report.records import (
     ContextResult,
@@ -123,15 +126,20 @@ class DefectsResult(Part):
     opinions: OpinionsResult | None = Field(
         default=None, description="Left out of the file where only one method was asked"
     )
+    description: DescriptionResult | None = Field(
+        default=None, description="The first channel in words; left out of the file where it was not described"
+    )
 
 
-def defects_result(findings: DefectFindings) -> DefectsResult:
+def defects_result(findings: DefectFindings, *, described: Sequence[Sentence] = ()) -> DefectsResult:
     """Return the summary of findings, ready to be written as JSON.
 
     Parameters
     ----------
     findings : DefectFindings
         What was found.
+    described : sequence of Sentence
+        The scan in words.
 
     Returns
     -------
@@ -185,6 +193,7 @@ def defects_result(findings: DefectFindings) -> DefectsResult:
         remarks=findings.remarks,
         software=versions(),
         opinions=None if findings.opinions is None else _opinions_result(findings.sites.labels, findings.opinions),
+        description=description_result(described) if described else None,
     )
 
 
@@ -213,8 +222,8 @@ def _opinions_result(labels: tuple[str, ...], opinions: Opinions) -> OpinionsRes
 
 
 def result_json(result: DefectsResult) -> str:
-    """Return the text of ``result.json``; without ``opinions`` where there are none."""
-    left_out = {"opinions"} if result.opinions is None else None
+    """Return the text of ``result.json``; without ``opinions`` and ``description`` where there are none."""
+    left_out = {name for name in ("opinions", "description") if getattr(result, name) is None}
     return result.model_dump_json(indent=2, exclude=left_out) + "\n"
 
 

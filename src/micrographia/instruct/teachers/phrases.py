@@ -49,6 +49,7 @@ _RUNS: Final = (
     " It repeats along a direction of {direction}.",
     " The direction of the repeat is {direction}.",
 )
+_FINE_DIRECTION_DEG: Final = 0.05
 
 
 def sentence(subject: Subject, name: str, *said: object, letter: str = "") -> str:
@@ -116,9 +117,18 @@ def grade_of(aspect: Aspect, value: float) -> str:
 
 
 def direction(cue: Cue) -> str:
-    """Return the direction of a cue with its uncertainty."""
-    sd = f" ± {cue.direction_sd_deg:.1f}" if cue.direction_sd_deg is not None else ""
-    return f"{cue.direction_deg or 0.0:.1f}{sd}°"
+    """Return the direction of a cue with its uncertainty, which is never said to be zero.
+
+    Examples
+    --------
+    >>> direction(Cue(name="spacing", value=7.3, uncertainty=None, unit="px", sentence="", direction_deg=25.24,
+    ...               direction_sd_deg=0.004))
+    '25.24 ± 0.01°'
+    """
+    if cue.direction_sd_deg is None:
+        return f"{cue.direction_deg or 0.0:.1f}°"
+    places = 1 if cue.direction_sd_deg >= _FINE_DIRECTION_DEG else 2
+    return f"{cue.direction_deg or 0.0:.{places}f} ± {max(cue.direction_sd_deg, 10.0**-places):.{places}f}°"
 
 
 def _capital(text: str) -> str:
