@@ -228,10 +228,7 @@ def row(name: str, scores: Sequence[Scores]) -> str:
         words = f"{bits:.3f} | {perplexity:.2f} | {np.exp(np.mean([np.log(m.token_perplexity) for m in told])):.2f}"
     probed = np.mean([s.probe.mean() for s in scores]) if len(scores[0].probe) else float("nan")
     general = np.mean([spearman(s.general, grades) for s in scores])
-    return (
-        f"| {name} | {len(scores)} | {words} | {recall[0]} | {recall[1]} "
-        f"| {probed:.3f} | {100 * general:.2f} |"
-    )
+    return f"| {name} | {len(scores)} | {words} | {recall[0]} | {recall[1]} | {probed:.3f} | {100 * general:.2f} |"
 
 
 def main() -> None:

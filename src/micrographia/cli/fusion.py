@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from micrographia.cli.progress import bar, say
+import typer
+
+from micrographia.cli.progress import bar, say, stderr
 from micrographia.errors import InputError
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
 
@@ -30,7 +32,7 @@ def train_student(
     seed: int,
     bf16: bool,
 ) -> None:
-    """Train a student from what was given on the command line."""
+    """Train a student from what was given on the command line; files that cannot be read are listed, and status 2."""
     from accelerate import PartialState
 
     from micrographia.embed.choose import load_embedder
@@ -57,7 +59,7 @@ def train_student(
     files = (file.name for file in find_images([str(path) for path in images]))
     given, classes, failed = read_pictures(files, {} if labels is None else read_labels(labels))
     for reason in failed:
-        say(f"left out: {reason}")
+        stderr.print(f"micrographia: left out: {reason}", markup=False)
     with bar("made-up pictures") as tell:
         pool = make_up(made_up, seed=seed * 1000 + state.process_index, progress=tell)
     pictures = Pictures(given=(*given, *(packaged() if photographs else ())), made_up=pool, classes=classes)
@@ -66,6 +68,8 @@ def train_student(
         weights = train_fusion(pictures, teachers, bank_sentences(), out, settings=settings, progress=tell)
     if state.is_main_process:
         say(f"weights: {weights}. To use them: micrographia embed IMAGE --encoder fusion:{weights} --out VECTORS")
+    if failed:
+        raise typer.Exit(2)
 
 
 def _weights(given: Sequence[str], usual: LossWeights) -> LossWeights:

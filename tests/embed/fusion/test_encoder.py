@@ -26,7 +26,7 @@ def encoder():
 
 
 def test_a_window_is_what_the_network_makes_of_it(encoder):
-    frame = np.random.default_rng(0).normal(size=(256, 256)).astype(np.float32)
+    frame = np.random.default_rng(0).normal(size=(192, 192)).astype(np.float32)
     (found,) = encoder.embed_images([frame])
     fused = encoder.explain(frame)
     np.testing.assert_allclose(found.whole, summary(fused)[0], atol=1e-5)
@@ -79,5 +79,5 @@ def test_what_is_too_small_or_no_image(encoder, shape):
 
 
 def test_what_can_be_explained(encoder):
-    with pytest.raises(InputError, match="of 32 to 256 px"):
+    with pytest.raises(InputError, match="of 32 to 192 px"):
         encoder.explain(np.zeros((300, 100)))

@@ -21,16 +21,16 @@ from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
 LEAST_SIDE_PX: Final = 32
-WINDOW_PX: Final = 256
-_PREPARED: Final = "1 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
+WINDOW_PX: Final = 192
+_PREPARED: Final = "1 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 192 px"
 
 
 class FusionEncoder(Encoder):
     """A fused network as an encoder of images.
 
     Grey values are `normalised`, and an image is mirrored at its right and lower edge up to a multiple of 64 px. What
-    is larger than 256 px is looked at in windows, as the network learned; neighbours overlap where the side is no
-    multiple of 256 px. Patches that lie in the margin do not count.
+    is larger than 192 px is looked at in windows, as the network learned; neighbours overlap where the side is no
+    multiple of 192 px. Patches that lie in the margin do not count.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class FusionEncoder(Encoder):
             name=name, version=version, sees=True, reads=False, shared_space=False, licence=licence, caution=caution
         )
         self._network = network.eval()
+        self.plan = network.plan
 
     def embed_images(
         self, frames: Sequence[Float[np.ndarray, "_height _width"]], *, batch: int = 8
@@ -95,7 +96,7 @@ class FusionEncoder(Encoder):
 
     @torch.inference_mode()
     def explain(self, frame: Float[np.ndarray, "height width"]) -> Fused:
-        """Return all that the network makes of one image of at most 256 x 256 px, weights included; see `Fused`.
+        """Return all that the network makes of one image of at most 192 x 192 px, weights included; see `Fused`.
 
         Raises
         ------

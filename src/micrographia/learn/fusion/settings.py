@@ -89,7 +89,7 @@ class FusionSettings:
     batch: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
-    side_px: int = 256
+    side_px: int = 192
     hidden_share: float = 0.4
     made_up: int = 3000
     scaled_on: int = 256
