@@ -9,7 +9,8 @@ from typing import Final
 
 import typer
 
-from micrographia.cli.progress import bar, say, stderr
+from micrographia.cli.app import stderr
+from micrographia.cli.progress import bar, say
 from micrographia.errors import InputError
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
 
@@ -48,9 +49,15 @@ def train_student(
     plan = usual.plan
     if unknown := sorted(set(without) - set(PARTS)):
         raise InputError(f"--without {unknown[0]}: there is no such part; accepted are {', '.join(PARTS)}")
-    plan = replace(plan, gates=False)
-    plan = replace(plan, **dict.fromkeys(without, False))
-    plan = replace(plan, gates=plan.nodes and "gates" not in without)
+    graph, hypergraph = "graph" not in without, "hypergraph" not in without
+    plan = replace(
+        plan,
+        graph=graph,
+        hypergraph=hypergraph,
+        language="language" not in without,
+        # With one stream there is nothing to weigh.
+        gates="gates" not in without and (graph or hypergraph),
+    )
     settings = replace(usual, plan=plan, weights=_weights(weight, LossWeights()))
     state = PartialState(cpu=None)
     reader = load_embedder(reads)

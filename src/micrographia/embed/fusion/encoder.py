@@ -76,7 +76,7 @@ class FusionEncoder(Encoder):
             for left in _starts(grey.shape[1], side[1], plan.side_px)
         ]
         windows = torch.from_numpy(np.stack([grey[t : t + side[0], x : x + side[1]] for t, x in corners]))[:, None]
-        seen = [self._network(part) for part in windows.split(batch)]
+        seen = [self._network(windows[k : k + batch]) for k in range(0, len(windows), batch)]
         vectors = [torch.cat(parts).mean(dim=0, keepdim=True) for parts in zip(*map(vectors_of, seen), strict=True)]
         sides_px = plan.patch_px[1:] or plan.patch_px
         grids = [

@@ -72,7 +72,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch token width"]:
         """Return the tokens after the block; the first is the class token, the rest are patches row by row."""
         first, patches = tokens[:, :1], tokens[:, 1:]
-        grid = patches.transpose(1, 2).unflatten(2, (rows, columns))
+        grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
         patches = patches + self.place(grid).flatten(2).transpose(1, 2)
         tokens = torch.cat([first, patches], dim=1)
         q, k, v = self._heads(self.before(tokens))
@@ -85,8 +85,10 @@ class Block(nn.Module):
         """Return how much the class token looks at each patch in this block: mean over heads, of the patches' sum 1."""
         q, k, _ = self._heads(self.before(tokens))
         weights = (q[:, :, :1] @ k.transpose(2, 3) / HEAD_WIDTH**0.5).softmax(dim=-1)[:, :, 0, 1:].mean(dim=1)
-        return weights / weights.sum(dim=1, keepdim=True)
+        shares: Tensor = weights / weights.sum(dim=1, keepdim=True)
+        return shares
 
     def _heads(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = self.asked(tokens).unflatten(2, (3, self.heads, HEAD_WIDTH)).permute(2, 0, 3, 1, 4)
+        batch, count, _ = tokens.shape
+        q, k, v = self.asked(tokens).reshape(batch, count, 3, self.heads, HEAD_WIDTH).permute(2, 0, 3, 1, 4)
         return q, k, v

@@ -106,4 +106,5 @@ def _counted(
     spread = max(float(grey.std()), 1e-6)
     # Counts n have a variance of n: with the dose d, grey has a noise of sqrt(grey / d).
     dose = float(grey.mean()) * snr**2 / spread**2
-    return (rng.poisson(np.clip(grey, 0, None) * dose) / dose).astype(np.float32)
+    counts: Float[np.ndarray, "height width"] = (rng.poisson(np.clip(grey, 0, None) * dose) / dose).astype(np.float32)
+    return counts
