@@ -72,7 +72,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch token width"]:
         """Return the tokens after the block; the first is the class token, the rest are patches row by row."""
         first, patches = tokens[:, :1], tokens[:, 1:]
-        grid = patches.transpose(1, 2).reshape(len(tokens), -1, rows, columns)
+        grid = patches.transpose(1, 2).reshape(tokens.shape[0], -1, rows, columns)
         patches = patches + self.place(grid).flatten(2).transpose(1, 2)
         tokens = torch.cat([first, patches], dim=1)
         q, k, v = self._heads(self.before(tokens))
