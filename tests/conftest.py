@@ -4,7 +4,6 @@ import gc
 import importlib
 import inspect
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -51,11 +50,3 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what imports left behind: readers call it after each file that fails."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True)
-def no_folder_of_tests_for_a_package():
-    """Forget the folder tests/simulate/datasets, which an import can take for the library of that name."""
-    found = sys.modules.get("datasets")
-    if found is not None and getattr(found, "__file__", None) is None:
-        del sys.modules["datasets"]
