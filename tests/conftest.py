@@ -11,7 +11,7 @@ import numba
 import pytest
 from jaxtyping import install_import_hook
 
-# Compiled kernels and caches of a test run belong to that run.
+# Kernels and caches of a test run belong to that run; its worker processes inherit the one folder of the first.
 _cache = tempfile.TemporaryDirectory(prefix="micrographia-test-")
 os.environ.setdefault("MICROGRAPHIA_CACHE", _cache.name)
 
