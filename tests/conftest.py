@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numba
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Kernels and caches of a test run belong to that run; its worker processes inherit the one folder of the first.
 _cache = tempfile.TemporaryDirectory(prefix="micrographia-test-")
 os.environ.setdefault("MICROGRAPHIA_CACHE", _cache.name)
+
+# On a core that is shared, how long an example takes on the clock says nothing of what is tested.
+settings.register_profile("shared cores", parent=settings.default, deadline=None)
+settings.load_profile("shared cores")
 
 SOURCE = Path(__file__).parents[1] / "src" / "micrographia"
 # A protocol that is not runtime_checkable, as compare.py has one, cannot be checked at run time.
