@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Threads that spin while they wait are far slower than one on shared cores.
 export OMP_WAIT_POLICY := passive
+# Processes that share the tests, of one thread each; one that is done takes over from one that is not.
+WORKERS ?= 2
+TESTS := -n $(WORKERS) --dist worksteal
 
 .PHONY: setup demo test test-all check docs bench clean
 
@@ -19,11 +22,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python examples/demo.py --out demo-out
 
+test test-all: export OMP_NUM_THREADS := 1
+test test-all: export NUMBA_NUM_THREADS := 1
+
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 test-all: setup
-	$(BIN)/python -m pytest -m 'not gpu and not network'
+	$(BIN)/python -m pytest $(TESTS) -m 'not gpu and not network'
 
 check: setup
 	$(BIN)/ruff check .

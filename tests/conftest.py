@@ -4,17 +4,21 @@ import gc
 import importlib
 import inspect
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import numba
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
-# Compiled kernels and caches of a test run belong to that run.
+# Kernels and caches of a test run belong to that run; its worker processes inherit the one folder of the first.
 _cache = tempfile.TemporaryDirectory(prefix="micrographia-test-")
 os.environ.setdefault("MICROGRAPHIA_CACHE", _cache.name)
+
+# On a core that is shared, how long an example takes on the clock says nothing of what is tested.
+settings.register_profile("shared cores", parent=settings.default, deadline=None)
+settings.load_profile("shared cores")
 
 SOURCE = Path(__file__).parents[1] / "src" / "micrographia"
 # A protocol that is not runtime_checkable, as compare.py has one, cannot be checked at run time.
@@ -51,11 +55,3 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what imports left behind: readers call it after each file that fails."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(autouse=True)
-def no_folder_of_tests_for_a_package():
-    """Forget the folder tests/simulate/datasets, which an import can take for the library of that name."""
-    found = sys.modules.get("datasets")
-    if found is not None and getattr(found, "__file__", None) is None:
-        del sys.modules["datasets"]

@@ -168,7 +168,7 @@ def begin_in_another_process(out, *, where, seconds_per_group=0.02):
     """Start to write 1000 patches in a process of its own."""
     code = f"""
         import sys
-        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from patch_source import FakeSource
         from micrographia.simulate.datasets.dataset import write_dataset
