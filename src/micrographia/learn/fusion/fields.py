@@ -198,7 +198,8 @@ class Cells:
 
     def each(self, values: Float[np.ndarray, " seed"]) -> Picture:
         """Return a value per seed, laid out on its cell."""
-        return values.astype(np.float32)[self.label]
+        laid_out: Picture = values.astype(np.float32)[self.label]
+        return laid_out
 
     def borders(self) -> Picture:
         """Return 1 where the pixel below or to the right belongs to another cell, and 0 elsewhere."""
