@@ -198,8 +198,8 @@ class Cells:
 
     def each(self, values: Float[np.ndarray, " seed"]) -> Picture:
         """Return a value per seed, laid out on its cell."""
-        laid_out: Picture = values.astype(np.float32)[self.label]
-        return laid_out
+        found: Picture = values.astype(np.float32)[self.label]
+        return found
 
     def borders(self) -> Picture:
         """Return 1 where the pixel below or to the right belongs to another cell, and 0 elsewhere."""
