@@ -96,7 +96,7 @@ def test_seeds_are_two_or_more_each_once_and_inside(spacing_px: float) -> None:
 
 
 def test_a_slope_is_lit_by_lambert_and_emits_by_its_tilt() -> None:
-    """A slope of 45° that rises to the right faces the light from the left at 45°; lit from the right it is dark."""
+    """A slope of 45° that rises to the right: from the left at 45° the light meets it squarely."""
     slope = np.broadcast_to(np.arange(16, dtype=np.float32), (16, 16))
     from_left = relief(slope, azimuth_rad=np.pi, elevation_rad=np.pi / 4)
     from_right = relief(slope, azimuth_rad=0.0, elevation_rad=np.pi / 4)

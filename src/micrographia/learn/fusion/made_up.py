@@ -44,7 +44,7 @@ _MAKERS: Final[Mapping[str, Callable[..., Picture]]] = MappingProxyType(
 KINDS: Final[tuple[str, ...]] = tuple(_MAKERS)
 """The kinds of structures that can be made up."""
 _SMALLEST_PX: Final = 32
-_COMPOSED: Final = 0.25
+_COMPOSED: Final = 0.2
 """How often a second kind shares the picture."""
 _LEAST_STD: Final = 0.035
 _MOST_NOISE: Final = 0.015
@@ -56,7 +56,7 @@ def made_up(kind: str, rng: np.random.Generator, *, side_px: int) -> Picture:
     Parameters
     ----------
     kind : str
-        One of `KINDS`: what it shows; in one of four, another kind takes up a part of it.
+        One of `KINDS`: what it shows; in one of five, another kind takes up a part of it.
     rng : numpy.random.Generator
         Draws everything else; the same state gives the same picture.
     side_px : int

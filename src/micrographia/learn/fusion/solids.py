@@ -85,7 +85,7 @@ def stripes(phase: Float[np.ndarray, "side side"], *, share: float, soft: float)
 
     Examples
     --------
-    >>> stripes(np.arange(8).reshape(1, 8) / 4, share=0.5, soft=1e-3).tolist()
+    >>> stripes(np.arange(8).reshape(1, 8) / 4, share=0.5, soft=1e-3).round(3).tolist()
     [[1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0]]
     """
     # Around the bright lamella's middle, which lies a quarter of its width past the start of a period.
