@@ -111,7 +111,7 @@ def closed(row: dict[str, Any], assignment: Assignment, answer: str, table: Tabl
         return None
     try:
         return bool(judge({**row, "answer": normal_answer(assignment, answer)}, table))
-    except (ValueError, IndexError, KeyError):
+    except (ValueError, IndexError, KeyError, StopIteration):
         return False
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--most", type=int, default=24, help="images of a folder")
+    parser.add_argument("--most", type=int, default=50, help="images of a folder")
     parser.add_argument("--per-image", type=int, default=8)
     parser.add_argument("--budget", help="e.g. 60000TOKENS: where to stop")
     options = parser.parse_args()
@@ -194,7 +194,7 @@ def main() -> None:
     print(f"\nasked a second time: {twice}, and then verified: {account.records.repaired}")
     sent, answered = (sum(row[f"{way}_tokens"] for row in rows) / total for way in ("input", "output"))
     print(f"tokens for a question, repairs included: {sent:.0f} sent, {answered:.0f} answered")
-    print("\n| model | USD for 1,000 questions | with one picture each | prices |\n|---|---|---|---|")
+    print("\n| model | USD for 1,000 records | with one picture each | prices |\n|---|---|---|---|")
     for name in MODELS:
         price = price_of(name)
         if price is not None:

@@ -37,7 +37,7 @@ HELD_OUT = 100
 BOOTSTRAPS = 2_000
 MOST_PER_QUERY = 6
 MASKED_TEXTS = 200
-PROBED = 250
+LEAST_PROBED = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +94,23 @@ def choose_held_out(corpus: Corpus, fields: dict[str, str], described: dict[str,
     return back
 
 
-def descriptions(corpus: Path) -> dict[str, str]:
-    """Return the longest verified description of each image."""
+def described_cues(corpus: Path) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return the longest verified description of each image, and the cues that it states."""
     import pyarrow.parquet as pq
 
-    found: dict[str, str] = {}
-    columns = ["images", "task", "answer", "verified"]
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    columns = ["images", "task", "answer", "verified", "cues"]
     for row in pq.read_table(corpus / "records.parquet", columns=columns).to_pylist():
         if row["verified"] and row["task"] == "description" and len(row["images"]) == 1:
             image = row["images"][0]
-            found[image] = max(found.get(image, ""), row["answer"], key=len)
+            if len(row["answer"]) > len(found.get(image, ("", None))[0]):
+                found[image] = (row["answer"], frozenset(row["cues"]))
     return found
+
+
+def descriptions(corpus: Path) -> dict[str, str]:
+    """Return the longest verified description of each image."""
+    return {image: text for image, (text, _) in described_cues(corpus).items()}
 
 
 def queries(corpus: Corpus, described: dict[str, str], images: Sequence[str], *, most: int) -> list[str]:
@@ -131,8 +137,11 @@ def ranks(encoder: Encoder, asked: Sequence[str], targets: Sequence[str]) -> np.
     return (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
 
 
-def probe(encoder: Encoder, corpus: Path, described: dict[str, str], back: Sequence[str]) -> np.ndarray:
-    """Return R² of a ridge from description to each cue value, learned on other images; empty without a table."""
+def probe(encoder: Encoder, corpus: Path, back: Sequence[str]) -> np.ndarray:
+    """Return how well a ridge reads the value of each cue from descriptions that state it, as a rank correlation.
+
+    It learns on images that were learned from, and is scored on those held back; empty without a table of values.
+    """
     path = corpus / "cues.csv"
     if not path.is_file():
         return np.empty(0)
@@ -141,20 +150,19 @@ def probe(encoder: Encoder, corpus: Path, described: dict[str, str], back: Seque
         for row in csv.DictReader(handle):
             if row["value"]:
                 values.setdefault(row["cue"], {})[row["image"]] = float(row["value"])
-    learned = sorted(set(described) - set(back))
-    chosen = [*learned[:: max(1, -(-len(learned) // PROBED))], *(image for image in back if image in described)]
-    vectors = dict(zip(chosen, encoder.embed_texts([described[image] for image in chosen]), strict=True))
+    stated = described_cues(corpus)
+    vectors = dict(zip(stated, encoder.embed_texts([text for text, _ in stated.values()]), strict=True))
     found = []
-    for cue in sorted(values):
-        sides = [[i for i in vectors if i in values[cue] and (i in set(back)) == side] for side in (False, True)]
-        y_in, y_out = (np.array([values[cue][i] for i in side]) for side in sides)
-        if min(map(len, sides)) < 30 or y_out.std() == 0:
+    for cue, of in sorted(values.items()):
+        told = [image for image, (_, cues) in stated.items() if cue in cues and image in of]
+        sides = [[i for i in told if (i in set(back)) == side] for side in (False, True)]
+        y_in, y_out = (np.array([of[i] for i in side]) for side in sides)
+        if min(map(len, sides)) < LEAST_PROBED or y_out.std() == 0:
             continue
         x_in, x_out = (np.stack([vectors[i] for i in side]) for side in sides)
         scale = StandardScaler().fit(x_in)
         ridge = RidgeCV(alphas=10.0 ** np.arange(-1, 6)).fit(scale.transform(x_in), y_in)
-        residual = y_out - ridge.predict(scale.transform(x_out))
-        found.append(1 - (residual**2).sum() / ((y_out - y_out.mean()) ** 2).sum())
+        found.append(float(spearman(ridge.predict(scale.transform(x_out)), y_out)))
     return np.array(found)
 
 
@@ -202,7 +210,7 @@ def measure(encoder: Encoder, corpus: Corpus, folder: Path, described: dict[str,
         masked=None,
         ranks_all=ranks(encoder, queries(held, described, shown, most=MOST_PER_QUERY), targets),
         ranks_one=ranks(encoder, queries(held, described, shown, most=1), targets),
-        probe=probe(encoder, folder, described, back),
+        probe=probe(encoder, folder, back),
         general=cosines_of(encoder, sts_benchmark()),
     )
 
@@ -228,7 +236,9 @@ def row(name: str, scores: Sequence[Scores]) -> str:
         words = f"{bits:.3f} | {perplexity:.2f} | {np.exp(np.mean([np.log(m.token_perplexity) for m in told])):.2f}"
     probed = np.mean([s.probe.mean() for s in scores]) if len(scores[0].probe) else float("nan")
     general = np.mean([spearman(s.general, grades) for s in scores])
-    return f"| {name} | {len(scores)} | {words} | {recall[0]} | {recall[1]} | {probed:.3f} | {100 * general:.2f} |"
+    return (
+        f"| {name} | {len(scores)} | {words} | {recall[0]} | {recall[1]} | {100 * probed:.0f} | {100 * general:.2f} |"
+    )
 
 
 def main() -> None:
@@ -267,7 +277,7 @@ def main() -> None:
             masked = masked_words(out, corpus.about(back))
             found.setdefault(name, []).append(replace(read_scores(kept), masked=masked))
     heads = "model|seeds|bits / character|perplexity, words|perplexity, tokens|recall@1/5, six sentences|"
-    heads += "recall@1/5, one sentence|probe R²|STS benchmark, Spearman"
+    heads += "recall@1/5, one sentence|probe, Spearman|STS benchmark, Spearman"
     print(f"\n| {' | '.join(heads.split('|'))} |\n|{'---|' * 9}")
     for name, scores in found.items():
         print(row("base, its head trained" if name == "head" else name, scores))
