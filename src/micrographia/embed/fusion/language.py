@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -80,14 +79,3 @@ class LanguageJoin(nn.Module):
         weights = logits.softmax(dim=-1)[:, None].to(grounded.dtype)
         vector = (weights @ self.value_sentences(grounded))[:, 0]
         return Spoken(vector=vector, sentences=logits, patches=looks)
-
-
-def blank(bank: Float[Tensor, "sentence text_width"]) -> Float[Tensor, "sentence text_width"]:
-    """Return a bank that says nothing: the control of what language adds.
-
-    Examples
-    --------
-    >>> blank(torch.ones(2, 3)).tolist()
-    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    """
-    return torch.zeros_like(bank)

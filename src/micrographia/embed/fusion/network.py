@@ -40,12 +40,6 @@ class Fused:
     attention: tuple[Float[Tensor, "batch _row _column"], ...]
     spoken: Spoken | None
 
-    @property
-    def whole(self) -> Float[Tensor, "batch dimension"]:
-        """The image as one vector: the levels, and what language added."""
-        said = () if self.spoken is None else (self.spoken.vector,)
-        return torch.cat([*self.levels, *said], dim=1).float()
-
 
 class Level(nn.Module):
     """One level: the patch stream, the graph stream, and the gate between the two.
@@ -142,8 +136,8 @@ class FusionNetwork(nn.Module):
     --------
     >>> plan = FusionPlan(width=32, blocks=(1, 1), language=False)
     >>> fused = FusionNetwork(plan, torch.zeros(0, 384)).eval()(torch.zeros(1, 1, 64, 96))
-    >>> fused.whole.shape, [tuple(p.shape[2:]) for p in fused.patches]
-    (torch.Size([1, 64]), [(2, 3), (4, 6)])
+    >>> [tuple(v.shape) for v in fused.levels], [tuple(p.shape[2:]) for p in fused.patches]
+    ([(1, 32), (1, 32)], [(2, 3), (4, 6)])
     """
 
     bank: Tensor
