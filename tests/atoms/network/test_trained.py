@@ -185,8 +185,10 @@ def test_sites_are_asked_in_parts_and_answered_alike(shipped, monkeypatch):
 def test_sites_of_one_context_are_answered_like_sites_of_many(shipped):
     # What is made once for all of a context, or for each site where contexts differ by next to nothing.
     one, many = asked(shipped, apart=0.0), asked(shipped, apart=1e-6)
-    # Products are in bfloat16, of 8 bits, and in which order they are added differs from processor to processor.
-    assert many.log_posterior == pytest.approx(one.log_posterior, abs=0.1, rel=2**-8)
+    # Products are in bfloat16, of 8 bits, and in which order they are added differs from processor to processor: each
+    # logit of a site is right to 2^-8 of the largest, and so is the sum that they are divided by.
+    allowed = np.maximum(0.1, 2**-8 * np.abs(one.log_posterior).max(axis=1, keepdims=True))
+    assert (np.abs(many.log_posterior - one.log_posterior) <= allowed).all()
     assert many.distance == pytest.approx(one.distance, rel=0.02)
 
 
