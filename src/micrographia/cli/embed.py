@@ -45,7 +45,7 @@ def embed(
         typer.Option(
             "--search",
             metavar="DIR",
-            help="Also find the most alike among the images that an earlier embed put into DIR.",
+            help="Find the most alike among the images that an earlier embed put into DIR, of each file or text.",
         ),
     ] = None,
     nearest: Annotated[
@@ -82,7 +82,9 @@ def embed(
     name = encoder if encoder is not None or searched is None else searched.encoder.name
     if not files:
         texts = [*(text or ()), *_lines(text_file)]
-        return _embed_texts(texts, name or DEFAULT_READS, out, searched=searched, nearest=nearest)
+        if searched is not None:
+            return _search_texts(texts, name or DEFAULT_READS, out, searched=searched, nearest=nearest)
+        return _embed_texts(texts, name or DEFAULT_READS, out)
     return _embed(files, name or DEFAULT_SEES, out, info_bar=not no_info_bar, searched=searched, nearest=nearest)
 
 
@@ -168,19 +170,14 @@ def _tell(queries: list[Query], out: Path) -> None:
         say(f"report: {out / 'report.html'}")
 
 
-def _embed_texts(texts: list[str], name: str, out: Path, *, searched: Searchable | None, nearest: int) -> None:
+def _embed_texts(texts: list[str], name: str, out: Path) -> None:
+    from micrographia.embed.choose import load_embedder
     from micrographia.embed.encoder import check_texts
     from micrographia.report.embedded_texts import write_texts
-    from micrographia.report.searched import searched_text, write_search
 
     require_folder(out)
     check_texts(texts)
-    model = _loaded(name, searched)
-    if searched is not None and not model.shared_space:
-        raise InputError(
-            f"texts do not compare with images by the encoder {model.name}; accepted to search images by --text are "
-            "vectors of describe, clip, siglip or flava"
-        )
+    model = load_embedder(name)
     embedded = []
     with bar("texts") as tell:
         for embedding in model.embed_tokens(texts):
@@ -190,11 +187,25 @@ def _embed_texts(texts: list[str], name: str, out: Path, *, searched: Searchable
     say(
         f"{len(texts)} texts, {sum(len(t.tokens) for t in result.texts)} tokens, {result.dimension} numbers each: {out}"
     )
-    if searched is not None:
-        pairs = zip(texts, embedded, strict=True)
-        queries = [searched_text(words, one.whole, searched, most=nearest) for words, one in pairs]
-        write_search(queries, searched, out)
-        _tell(queries, out)
+
+
+def _search_texts(texts: list[str], name: str, out: Path, *, searched: Searchable, nearest: int) -> None:
+    """Find images by texts, which encoders of images and texts can do that have no vectors of tokens."""
+    from micrographia.embed.encoder import check_texts
+    from micrographia.report.searched import searched_text, write_search
+
+    require_folder(out)
+    check_texts(texts)
+    model = _loaded(name, searched)
+    if not model.shared_space:
+        raise InputError(
+            f"texts do not compare with images by the encoder {model.name}; accepted to search images by texts are "
+            "vectors of describe, clip, siglip or flava"
+        )
+    vectors = model.embed_texts(texts)
+    queries = [searched_text(t, v, searched, most=nearest) for t, v in zip(texts, vectors, strict=True)]
+    write_search(queries, searched, out)
+    _tell(queries, out)
 
 
 def _lines(path: Path | None) -> list[str]:

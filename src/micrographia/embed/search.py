@@ -57,8 +57,10 @@ def nearest_vectors(
     if most < 1:
         raise InputError(f"{most} neighbours were asked for; accepted is 1 or more")
     if vectors.shape[1:] != query.shape:
-        raise InputError(f"the query has {query.size} numbers, the vectors have {vectors.shape[-1]}; give ones of one
-    kind") lengths = np.linalg.norm(vectors.astype(np.float64), axis=1) * np.linalg.norm(query.astype(np.float64))
+        raise InputError(
+            f"the query has {query.size} numbers, the vectors have {vectors.shape[-1]}; give those of one encoder"
+        )
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1) * np.linalg.norm(query.astype(np.float64))
     if not (lengths > 0).all():
         raise InputError("a vector is zero, which has no direction to compare; embed its image again")
     cosines = np.clip(vectors.astype(np.float64) @ query / lengths, -1, 1)

@@ -119,8 +119,10 @@ def read_searchable(folder: Path) -> Searchable:
     """
     path = folder / _EMBEDDINGS
     if not path.is_file():
-        raise ReadError(f"--search {folder} holds no {_EMBEDDINGS}; accepted is a folder of `micrographia embed
-    FILE...`") try:
+        raise ReadError(
+            f"--search {folder} holds no {_EMBEDDINGS}; accepted is a folder that `micrographia embed FILE...` wrote"
+        )
+    try:
         said = EmbeddingsResult.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise ReadError(f"{path} is damaged ({_first_line(error)}); embed the images again") from error
