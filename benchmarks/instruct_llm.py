@@ -146,9 +146,7 @@ def main() -> None:
     parser.add_argument("--per-image", type=int, default=8)
     parser.add_argument("--budget", help="e.g. 60000TOKENS: where to stop")
     options = parser.parse_args()
-    job = job_of(
-        options.data, options.out, most=options.most, per_image=options.per_image, budget=options.budget
-    )
+    job = job_of(options.data, options.out, most=options.most, per_image=options.per_image, budget=options.budget)
     account = generate(job, progress=lambda *_: None)
     rows = pq.read_table(options.out / "records.parquet").to_pylist()
     table, subjects = table_of(options.out)

@@ -161,7 +161,7 @@ def embed_files(
     Raises
     ------
     InputError
-        The same image is in two classes, or no image could be used.
+        The same image is in two classes, or no image of a class could be used.
     """
     if not encoder.sees:
         raise InputError(
@@ -195,8 +195,11 @@ def embed_files(
         images.append(TrainingImage(file=file.name, sha256=sha256, label=file.label, specimen=file.specimen))
     if progress is not None:
         progress(len(files.files), len(files.files), "")
-    if not vectors:
-        raise InputError(f"none of the {len(files.files)} files could be used; the first: {failures[0][1]}")
+    labels = {image.label for image in images}
+    for label, name in enumerate(files.classes):
+        if label not in labels:
+            where = next(why for file, why in failures if file.startswith(f"{name}/"))
+            raise InputError(f"class {name} has no image that could be used, the first because: {where}")
     return LabelledVectors(
         classes=files.classes,
         vectors=np.stack(vectors),

@@ -40,7 +40,7 @@ class LinearModel:
 
     def logits(self, vectors: Float[np.ndarray, "image dimension"]) -> Float64[np.ndarray, "image class"]:
         """Return the score of each class for each image, before temperature."""
-        return ((vectors - self.mean) / self.scale) @ self.weights.T + self.bias
+        return np.asarray(((vectors - self.mean) / self.scale) @ self.weights.T + self.bias)
 
 
 def fit_logistic(
