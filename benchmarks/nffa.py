@@ -2,7 +2,7 @@
 
 The set is downloaded by the user (Aversa et al. 2018, 10.1038/sdata.2018.172): a folder of images for each of ten
 classes. The first run writes `nffa-manifest.csv` beside them with the SHA-256 of every file; later runs refuse a
-download that differs. Images that are nearly the same, by a hash of their gradients, are never on both sides of a split.
+download that differs. Images nearly the same, by a hash of their gradients, are never on both sides of a split.
 
     python benchmarks/nffa.py --data ../nffa --encoder efficientnet-lite0 --encoder dinov2:facebook/dinov2-small
 """

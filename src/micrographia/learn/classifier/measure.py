@@ -101,7 +101,7 @@ def mean_of_shares(shares: Sequence[Share]) -> Share:
     Examples
     --------
     >>> mean_of_shares([Share(value=0.8, low=0.5, high=0.9), Share(value=0.6, low=0.2, high=0.9)])
-    Share(value=0.7, low=0.45, high=0.858...)
+    Share(value=0.7, low=0.4..., high=0.858...)
     """
     values, low, high = (np.array([getattr(s, name) for s in shares]) for name in ("value", "low", "high"))
     mean, count = float(values.mean()), len(shares)
