@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from micrographia.cli.app import app, fail, stderr
-from micrographia.cli.batch import require_folder
+from micrographia.cli.batch import naming, require_folder
 from micrographia.cli.flags import OutFlag
 from micrographia.cli.progress import bar, say
 from micrographia.errors import MicrographiaError
@@ -83,7 +83,8 @@ def _classified(
             except MicrographiaError as error:
                 if len(files) == 1:
                     raise
-                failures.append((file, str(error)))
-                fail(error)
+                told = naming(error, file)
+                failures.append((file, str(told)))
+                fail(told)
         tell(len(files), len(files))
     return done, failures

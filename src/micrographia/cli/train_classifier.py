@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from micrographia.cli.app import fail, stderr
-from micrographia.cli.batch import require_folder
+from micrographia.cli.batch import naming, require_folder
 from micrographia.cli.flags import NoInfoBarFlag
 from micrographia.cli.progress import bar, say
 from micrographia.cli.train import train
@@ -71,8 +71,8 @@ def classifier(
         known = embed_files(files, model, tile_px=tile, info_bar=not no_info_bar, progress=tell, note=_note)
     for name, before in known.repeated:
         _note(f"{name} is the same image as {before}; it counts once")
-    for _, error in known.failures:
-        fail(error)
+    for name, error in known.failures:
+        fail(naming(error, name))
     settings = ClassifierSettings(seed=seed)
     with bar("folds") as tell:
         trained = train_classifier(

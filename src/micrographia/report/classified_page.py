@@ -146,7 +146,7 @@ def _model(record: ClassifierRecord) -> str:
     found = record.measured
     rows = [
         f'<tr><td class="label">{text(c.name)}</td><td class="n">{c.images}</td><td class="n">{c.specimens}</td>'
-        f'<td class="n">{_share(c.recall)}</td>{"".join(f"<td class=n>{v or chr(8211)}</td>" for v in said)}</tr>'
+        f'<td class="n">{_share(c.recall)}</td>{_counts(said)}</tr>'
         for c, said in zip(found.classes, found.confusion, strict=True)
     ]
     heads = (("True class", ""), ("Images", "n"), ("Specimens", "n"), ("Told right", "n"))
@@ -158,6 +158,11 @@ def _model(record: ClassifierRecord) -> str:
         "count specimens. The columns at the right say what images of a class were taken for.</p>",
         table((*heads, *((text(name), "n") for name in record.classes)), rows),
     )
+
+
+def _counts(said: Sequence[int]) -> str:
+    """Return cells of a confusion matrix; a dash is easier to look past than a zero."""
+    return "".join(f'<td class="n">{count or "–"}</td>' for count in said)
 
 
 def _reading(result: ClassesResult) -> str:
