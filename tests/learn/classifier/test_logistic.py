@@ -44,7 +44,7 @@ def test_a_hundred_to_one_does_not_drown_the_small_class():
 
 
 @given(st.integers(6, 9), st.integers(6, 9), st.floats(1.0, 3.0))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_temperature_makes_probability_the_share_that_is_right(first, second, apart):
     # Of 10 images of either class first and second are right; classes weigh alike, so the share right is their mean.
     share = (first + second) / 20

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrographia.errors import InputError
@@ -94,6 +94,7 @@ def test_what_too_few_images_make_impossible_is_said_in_numbers(classifier):
     assert [("9 are needed" in s, "19" in s) for s in said] == [(True, False), (True, False), (False, True)]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.floats(-30, 30), st.floats(-30, 30), st.floats(0.01, 0.5))
 def test_a_class_is_said_only_if_nothing_else_is_left(x, y, alpha):
     found = decide(vector(x, y), made(), settings=ClassifySettings(alpha=alpha, unlike=alpha))
