@@ -64,6 +64,7 @@ def main() -> None:
         analyse,
         audit,
         blind,
+        classify,
         compare,
         dataset,
         defects,
@@ -79,6 +80,7 @@ def main() -> None:
         simulate,
         study,
         train,
+        train_classifier,
     )
     from micrographia.cli.flags import fold_pairs
 

@@ -153,3 +153,16 @@ def require_folder(out: Path) -> None:
         raise OutputError(f"--out is {out}, but {existing} is a file; give a folder, or a name that is free")
     if not os.access(existing, os.W_OK):
         raise OutputError(f"--out is {out}, but {existing} cannot be written to; give another folder")
+
+
+def naming(error: MicrographiaError, file: str) -> MicrographiaError:
+    """Return an error that names the file which it is about; as it is where it does so already.
+
+    Examples
+    --------
+    >>> str(naming(OutputError("all pixels are equal"), "grains/a.tif"))
+    'grains/a.tif: all pixels are equal'
+    """
+    if Path(file.partition("::")[0]).name in str(error):
+        return error
+    return type(error)(f"{file}: {error}")

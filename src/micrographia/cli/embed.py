@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from micrographia.cli.flags import NoInfoBarFlag
 from micrographia.cli.progress import bar, say
 from micrographia.embed.choose import DEFAULT_READS, DEFAULT_SEES, ENCODERS
 from micrographia.errors import InputError, MicrographiaError, OutputError, ReadError
+
+if TYPE_CHECKING:
+    from micrographia.embed.encoder import Encoder
+    from micrographia.report.searched import Query, Searchable
 
 
 @app.command("embed")
@@ -32,10 +36,21 @@ def embed(
             "--encoder",
             metavar="NAME",
             help=f"What makes the vectors; --list shows what there is. {DEFAULT_SEES} for images, {DEFAULT_READS} for "
-            "texts, unless it is given.",
+            "texts, with --search the one of the folder, unless it is given.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results.")] = None,
+    search: Annotated[
+        Path | None,
+        typer.Option(
+            "--search",
+            metavar="DIR",
+            help="Find the most alike among the images that an earlier embed put into DIR, of each file or text.",
+        ),
+    ] = None,
+    nearest: Annotated[
+        int, typer.Option("--nearest", min=1, metavar="N", help="With --search: how many to find, at most.")
+    ] = 5,
     list_: Annotated[
         bool, typer.Option("--list", help="List the encoders with their licences and cautions, and exit.")
     ] = False,
@@ -63,27 +78,54 @@ def embed(
         )
     if out is None:
         raise InputError("--out was not given; say which folder the vectors shall go to")
+    searched = None if search is None else _searchable(search, out)
+    name = encoder if encoder is not None or searched is None else searched.encoder.name
     if not files:
-        return _embed_texts([*(text or ()), *_lines(text_file)], encoder or DEFAULT_READS, out)
-    return _embed(files, encoder or DEFAULT_SEES, out, info_bar=not no_info_bar)
+        texts = [*(text or ()), *_lines(text_file)]
+        if searched is not None:
+            return _search_texts(texts, name or DEFAULT_READS, out, searched=searched, nearest=nearest)
+        return _embed_texts(texts, name or DEFAULT_READS, out)
+    return _embed(files, name or DEFAULT_SEES, out, info_bar=not no_info_bar, searched=searched, nearest=nearest)
 
 
-def _embed(files: list[str], name: str, out: Path, *, info_bar: bool) -> None:
+def _searchable(folder: Path, out: Path) -> Searchable:
+    from micrographia.report.searched import read_searchable
+
+    if folder.resolve() == out.resolve():
+        raise OutputError(f"--out is {out}, which is searched and would be written over; give another folder")
+    return read_searchable(folder)
+
+
+def _loaded(name: str, searched: Searchable | None) -> Encoder:
+    """Load an encoder; refuse one whose vectors do not compare with those that are searched."""
+    from micrographia.embed.choose import load_embedder
+    from micrographia.report.searched import check_searchable
+
+    model = load_embedder(name)
+    if searched is not None:
+        check_searchable(searched, model)
+    return model
+
+
+def _embed(
+    files: list[str], name: str, out: Path, *, info_bar: bool, searched: Searchable | None, nearest: int
+) -> None:
     from micrographia.cli.fields import read_field
     from micrographia.embed.cache import cached_embeddings
-    from micrographia.embed.choose import load_embedder
     from micrographia.embed.describe import describe
     from micrographia.report.embedded import vectors_file, write_embeddings, write_vectors
+    from micrographia.report.searched import searched_image, write_search
 
     require_folder(out)
     scans = scans_of(files, channels=False)
     written = {(out / vectors_file(scan.name)).resolve() for scan in scans}
     if over := [f for f in files if Path(f.partition("::")[0]).resolve() in written]:
         raise OutputError(f"--out is {out}, where vectors would be written over {over[0]}; give another folder")
-    model = load_embedder(name)
+    model = _loaded(name, searched)
     if not model.sees:
         raise InputError(f"encoder {model.name} does not see images; accepted is one that does, see --list")
     entries, failed = [], False
+    queries: list[Query] = []
 
     def note(line: str) -> None:
         stderr.print(f"micrographia: {line}", markup=False)
@@ -97,6 +139,8 @@ def _embed(files: list[str], name: str, out: Path, *, info_bar: bool) -> None:
                     frame = micrograph.frames[0]
                     (vectors,) = cached_embeddings(model, [frame], note=note)
                     entries.append(write_vectors(micrograph, vectors, describe(frame), name=scan.name, out=out))
+                    if searched is not None:
+                        queries.append(searched_image(micrograph, vectors.whole, searched, most=nearest))
                 except MicrographiaError as error:
                     if len(scans) == 1:
                         raise
@@ -106,13 +150,24 @@ def _embed(files: list[str], name: str, out: Path, *, info_bar: bool) -> None:
     finally:  # an interrupted batch lists what it has done
         if entries:
             write_embeddings(entries, model, out)
+        if queries and searched is not None:
+            write_search(queries, searched, out)
     for entry in entries:
         rows, columns, _ = entry.patches
         say(f"{entry.scan.file}: {entry.dimension} numbers, {rows} x {columns} patches. {entry.description}")
+    _tell(queries, out)
     if entries:
         say(f"vectors: {out}")
     if failed:
         raise typer.Exit(2)
+
+
+def _tell(queries: list[Query], out: Path) -> None:
+    for query in queries:
+        found = ", ".join(f"{f.file} ({f.similarity:.3f})" for f in query.result.found)
+        say(f"{query.result.image or query.result.text}: most like {found}")
+    if queries:
+        say(f"report: {out / 'report.html'}")
 
 
 def _embed_texts(texts: list[str], name: str, out: Path) -> None:
@@ -132,6 +187,25 @@ def _embed_texts(texts: list[str], name: str, out: Path) -> None:
     say(
         f"{len(texts)} texts, {sum(len(t.tokens) for t in result.texts)} tokens, {result.dimension} numbers each: {out}"
     )
+
+
+def _search_texts(texts: list[str], name: str, out: Path, *, searched: Searchable, nearest: int) -> None:
+    """Find images by texts, which encoders of images and texts can do that have no vectors of tokens."""
+    from micrographia.embed.encoder import check_texts
+    from micrographia.report.searched import searched_text, write_search
+
+    require_folder(out)
+    check_texts(texts)
+    model = _loaded(name, searched)
+    if not model.shared_space:
+        raise InputError(
+            f"texts do not compare with images by the encoder {model.name}; accepted to search images by texts are "
+            "vectors of describe, clip, siglip or flava"
+        )
+    vectors = model.embed_texts(texts)
+    queries = [searched_text(t, v, searched, most=nearest) for t, v in zip(texts, vectors, strict=True)]
+    write_search(queries, searched, out)
+    _tell(queries, out)
 
 
 def _lines(path: Path | None) -> list[str]:

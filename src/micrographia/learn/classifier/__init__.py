@@ -1,0 +1,1 @@
+"""How a classifier of whole micrographs is trained: a folder of images a class in, weights and their worth out."""
