@@ -91,7 +91,11 @@ def test_an_image_that_it_learned_from_is_pointed_out(classifier):
 def test_what_too_few_images_make_impossible_is_said_in_numbers(classifier):
     assert shortages(classifier, SETTINGS) == ()  # 4 of either class at 0.2, 8 in all at 0.2
     said = shortages(classifier, ClassifySettings())
-    assert [("; 9 are needed" in s, "; 19 are needed" in s) for s in said] == [(True, False), (True, False), (False, True)]
+    assert [("; 9 are needed" in s, "; 19 are needed" in s) for s in said] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
 
 
 @settings(max_examples=50, deadline=None)
