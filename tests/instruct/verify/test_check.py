@@ -1,10 +1,13 @@
 """Form, refusals, inventions, leaks, and the true answer."""
 
+import numpy as np
 import pytest
 
+from micrographia.cues.cue import Cue
 from micrographia.instruct.assignment import Assignment
 from micrographia.instruct.prompts.render import facts, render
 from micrographia.instruct.record import Reply
+from micrographia.instruct.subject import Subject
 from micrographia.instruct.tasks.plan import plan
 from micrographia.instruct.teachers.cues import word
 from micrographia.instruct.verify.check import CHECKS, check, normal_answer
@@ -33,7 +36,7 @@ def said(answer, reasoning=""):
     return Reply(reasoning=reasoning, answer=answer)
 
 
-TRUE = "The edge density is 41.0 ± 0.8 px per 1000 px²."
+TRUE = "The edge density is 41.0 ± 0.8 px per 1000 px². There are 17 bright particles."
 
 
 def test_every_check_is_made_once_and_in_order(described, ordered):
@@ -254,3 +257,76 @@ def test_a_repair_says_what_was_wrong_and_not_what_is_true(asked_edges, ordered)
     assert "'yes' is true" not in again.user
     assert again.sha256 != first.sha256
     assert again == repair_prompt(asked_edges, reply, check(asked_edges, reply, [ordered]), first)
+
+
+def sized(reasoning, answer, cue=None):
+    """Ask for the share of dark areas, 22 ± 13 %, and check what is said."""
+    cue = cue or Cue(name="dark share", value=22.0, uncertainty=13.0, unit="%", sentence="")
+    image = Subject(sha256="aa", frame=np.zeros((2, 2), np.float32), pixel_size_nm=1.0, cues=(cue,))
+    nm = cue.unit == "nm"
+    asked = Assignment(
+        task="sizing",
+        images=("aa",),
+        question="What is it?",
+        answer_type="number",
+        cues=(cue.name,),
+        template="sizing/1",
+        rule="number",
+        parameters={"cue": cue.name, "unit": cue.unit, "scale": 1e3 if nm else 1.0},
+        unit="µm" if nm else "%",
+    )
+    return {one.name: one for one in check(asked, Reply(reasoning=reasoning, answer=answer), [image])}["answer"]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "answer", "passed"),
+    [
+        ("The share of dark areas is 22.0 ± 13.0 %.", "22", True),
+        ("The share of dark areas is 22 %.", "22.4", True),  # the reasoning is the rounder one
+        (
+            "The share of dark areas is 22.11 %.",
+            "1.11",
+            False,
+        ),  # within two standard uncertainties, but not what it says
+        ("The share of dark areas is 19 %. It is above 10 %.", "22", False),
+        ("The share of dark areas is above 10 %.", "22", True),
+        ("It was measured.", "22", True),
+    ],
+)
+def test_a_number_is_that_of_its_reasoning(reasoning, answer, passed):
+    found = sized(reasoning, answer)
+    assert found.passed is passed
+    assert passed or found.found.startswith("the reasoning says ")
+
+
+def test_a_number_in_another_unit_than_its_reasoning_is_the_same_number():
+    size = Cue(name="dominant scale", value=2500.0, uncertainty=100.0, unit="nm", sentence="")
+    assert sized("The size of typical features is 2500 nm.", "2.5", size).passed
+    assert not sized("The size of typical features is 2400 nm.", "2.5", size).passed
+
+
+@pytest.mark.parametrize(
+    ("said", "passed"),
+    [
+        ("The share of dark areas is 22 ± 13 %.", False),
+        ("The share of dark areas is 22 ± 13 %, and the edge density is 30 px per 1000 px².", True),
+        ("The share of dark areas is 22 ± 13 %. The edge density is 30 px per 1000 px².", True),
+    ],
+)
+def test_two_facts_make_a_description(said, passed):
+    cues = (
+        Cue(name="dark share", value=22.0, uncertainty=13.0, unit="%", sentence=""),
+        Cue(name="edges", value=30.0, uncertainty=0.5, unit="px per 1000 px²", sentence=""),
+    )
+    image = Subject(sha256="aa", frame=np.zeros((2, 2), np.float32), pixel_size_nm=None, cues=cues)
+    asked = Assignment(
+        task="description",
+        images=("aa",),
+        question="Describe the image.",
+        answer_type="text",
+        cues=("dark share", "edges"),
+        template="description/1",
+        rule="description",
+    )
+    found = {one.name: one for one in check(asked, Reply(reasoning="", answer=said), [image])}["support"]
+    assert (found.passed is not False) is passed

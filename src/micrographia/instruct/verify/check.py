@@ -22,6 +22,7 @@ CHECKS: Final = ("refusal", "format", "answer", "facts", "invented", "leak", "su
 _LEAST_WORDS: Final = 4
 _MOST_WORDS: Final = 400
 _LEAST_SUPPORT: Final = 0.5
+_LEAST_FACTS: Final = 2
 _SHORT_STEPS: Final = 25
 _OPEN_END: Final = re.compile(
     r"(?:\b(?:is|are|was|the|an?|of|and|or|in|with|to|than|by|for|that|which|from)|[,;±(-])\s*$"
@@ -52,7 +53,8 @@ def check(
         ``answer``: the choice or the number is true (None of sentences); ``facts``: every statement in reasoning and
         answer that can be held against the cues is true; ``invented``: no material and no object that was not
         measured; ``leak``: no file, no forbidden word, no echo of what was given; ``support``: half of the sentences of
-        a description at least can be verified; what cannot is named (then None).
+        a description at least can be verified, and two of its statements if it is of several cues; what cannot is named
+        (then None).
 
     Examples
     --------
@@ -153,6 +155,8 @@ def _answer(assignment: Assignment, reply: Reply, subjects: Sequence[Subject]) -
         return Check(name="answer", passed=answer == true.answer, found="" if answer == true.answer else said)
     if not _NUMBER.fullmatch(answer):
         return Check(name="answer", passed=False, found=f"{answer[:60]!r} is not a number")
+    if contradiction := _reckoned(assignment, reply.reasoning, answer):
+        return Check(name="answer", passed=False, found=f"the reasoning says {contradiction}, not {answer}")
     allowed = true.tolerance or 0.0
     slack = min(half_digit(answer), allowed)
     passed = abs(float(answer) - true.value) <= allowed + slack
@@ -169,6 +173,21 @@ def _concluded(assignment: Assignment, reasoning: str, answer: str, images: int)
             if claim.kind == "conclusion" and said != answer.lower() and said in [one.lower() for one in options]:
                 return claim.said.strip()
     return ""
+
+
+def _reckoned(assignment: Assignment, reasoning: str, answer: str) -> str:
+    """Return the value that the reasoning gives to what is asked for, if none that it gives is the answer, rounded."""
+    cue = str(assignment.parameters["cue"])
+    scale = float(assignment.parameters.get("scale", 1.0))
+    given = [
+        claim.quantity
+        for sentence in sentences(reasoning)
+        for claim in claims(sentence, 1, topic=cue)
+        if claim.kind == "value" and claim.cue == cue and claim.quantity is not None and claim.quantity.relation == "is"
+    ]
+    said, rounded = float(answer) * scale, half_digit(answer) * scale
+    alike = any(abs(said - one.value) <= 1.001 * max(rounded, one.half_digit) for one in given)
+    return f"{given[-1].value / scale:g}" if given and not alike else ""
 
 
 def _facts(judged: Sequence[Verdict]) -> Check:
@@ -209,5 +228,8 @@ def _support(assignment: Assignment, told: Sequence[Verdict]) -> Check:
     bare = [one.sentence for one in told if one.true is None]
     if not told or len(bare) > _LEAST_SUPPORT * len(told):
         return Check(name="support", passed=False, found=f"{len(bare)} of {len(told)} sentences cannot be verified")
+    facts = sum(one.facts for one in told)
+    if assignment.task == "description" and facts < min(_LEAST_FACTS, len(assignment.cues)):
+        return Check(name="support", passed=False, found=f"{facts} statement, where {_LEAST_FACTS} make a description")
     found = "; ".join(f"not verifiable: {one!r}" for one in bare)
     return Check(name="support", passed=None if bare else True, found=found)

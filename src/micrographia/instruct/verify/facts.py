@@ -37,13 +37,14 @@ _DIRECTION_SLACK_DEG: Final = 2.0
 class Verdict:
     """Whether a sentence is true: None where nothing in it can be held against the cues.
 
-    ``kind`` is the kind of the statement that failed, or of the first.
+    ``kind`` is the kind of the statement that failed, or of the first; ``facts`` is how many statements are true.
     """
 
     sentence: str
     true: bool | None
     kind: str
     why: str
+    facts: int = 0
 
 
 def verdicts(text: str, assignment: Assignment, subjects: Sequence[Subject]) -> list[Verdict]:
@@ -79,7 +80,8 @@ def verdicts(text: str, assignment: Assignment, subjects: Sequence[Subject]) -> 
         if false:
             found.append(Verdict(sentence=sentence, true=False, kind=false[0].kind, why=false[1]))
         elif any(true for _, true, _ in judged):
-            found.append(Verdict(sentence=sentence, true=True, kind=judged[0][0].kind, why=""))
+            facts = sum(true is True for _, true, _ in judged)
+            found.append(Verdict(sentence=sentence, true=True, kind=judged[0][0].kind, why="", facts=facts))
         else:
             found.append(Verdict(sentence=sentence, true=None, kind="", why="nothing that was measured"))
     return found
