@@ -106,8 +106,8 @@ def test_two_texts_tell_one_fact_where_two_statements_do(seed):
         assert "12.5" in other
 
 
-def test_the_contrastive_loss_has_a_batch_of_its_own(corpus, tiny):
-    base = load_base(tiny)
+def test_the_contrastive_loss_has_a_batch_of_its_own(records, said, tiny):
+    base, corpus = load_base(tiny), read_corpus(records(said))
     settings = LanguageSettings(batch=2, pairs=5)
     source = Source(corpus=corpus, general=EVERYDAY, tokenizer=base.tokenizer, settings=settings)
     batch = source.batch(0)

@@ -230,6 +230,6 @@ def _support(assignment: Assignment, told: Sequence[Verdict]) -> Check:
         return Check(name="support", passed=False, found=f"{len(bare)} of {len(told)} sentences cannot be verified")
     facts = sum(one.facts for one in told)
     if assignment.task == "description" and facts < min(_LEAST_FACTS, len(assignment.cues)):
-        return Check(name="support", passed=False, found=f"{facts} statement, where {_LEAST_FACTS} make a description")
+        return Check(name="support", passed=False, found=f"true statements: {facts}; a description has {_LEAST_FACTS}")
     found = "; ".join(f"not verifiable: {one!r}" for one in bare)
     return Check(name="support", passed=None if bare else True, found=found)

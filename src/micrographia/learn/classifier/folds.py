@@ -52,7 +52,7 @@ def folds_of(
     Examples
     --------
     >>> labels = np.array([0, 0, 0, 1, 1])
-    >>> found = folds_of(labels, "aabcd", classes=("p", "q"), folds=2, rng=np.random.default_rng(0))
+    >>> found = folds_of(labels, list("aabcd"), classes=("p", "q"), folds=2, rng=np.random.default_rng(0))
     >>> bool(found[0] == found[1]), sorted(found[3:].tolist())
     (True, [0, 1])
     """

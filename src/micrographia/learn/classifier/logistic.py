@@ -139,7 +139,7 @@ def balanced_temperature(logits: Float[np.ndarray, "image class"], labels: Int[n
     Three of four are right, so the answer deserves 0.75: logits 2 apart are to be divided by 2 / ln 3.
 
     >>> logits = np.array([[2.0, 0.0]] * 3 + [[0.0, 2.0]] + [[0.0, 2.0]] * 3 + [[2.0, 0.0]])
-    >>> round(balanced_temperature(logits, np.repeat([0, 1], 4)), 4), round(2 / np.log(3), 4)
+    >>> round(balanced_temperature(logits, np.repeat([0, 1], 4)), 4), round(2 / float(np.log(3)), 4)
     (1.8205, 1.8205)
     """
 

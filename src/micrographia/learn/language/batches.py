@@ -123,7 +123,7 @@ def two_texts(statements: Sequence[str], rng: np.random.Generator) -> tuple[str,
     >>> sorted(two_texts(["It is dark. It is noisy."], np.random.default_rng(0)))
     ['It is dark.', 'It is noisy.']
     >>> two_texts(["Pores: 12.5 %.", "No layers. 12.5 % are pores. No cracks."], np.random.default_rng(1))
-    ('12.5 % are pores.', 'Pores: 12.5 %.')
+    ('Pores: 12.5 %.', '12.5 % are pores.')
     """
     if len(statements) == 1:
         parts = rng.permutation(np.array(sentences(statements[0]), dtype=object))
