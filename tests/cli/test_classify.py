@@ -123,7 +123,7 @@ def test_specimens_tiles_and_the_seed_go_into_the_record(run, images, tmp_path):
     assert "coarse: 12 images of 6 specimens" in printed
     record = json.loads((model / "classifier.json").read_text())
     assert (record["settings"]["tile_px"], record["settings"]["seed"]) == (32, 7)
-    assert [i["specimen"] for i in record["images"][:3]] == ["c0", "c5", "c5"]  # coarse/0, /1 and /10 by name
+    assert [i["specimen"] for i in record["images"][:3]] == ["c0", "c0", "c5"]  # of coarse/0, /1 and /10
     save(np.arange(16 * 40).reshape(16, 40) % 255, tmp_path / "small.png")
     code, _, err = run("classify", tmp_path / "small.png", "--model", model, "--out", tmp_path / "out")
     assert code == 2
