@@ -80,7 +80,9 @@ def test_from_folders_to_classes_with_evidence(run, images, tmp_path):
     jsonschema.validate(record, read_schema("classifier-1.json"))
     assert record["classes"] == ["coarse", "fine"]
     assert record["encoder"] == {"name": "toy", "version": "1"}
-    assert "| fine | 12 | 12 | 100.0 %" in (model / "classifier.md").read_text()
+    card = (model / "classifier.md").read_text()
+    assert "| fine | 12 | 12 | 100.0 %" in card
+    assert card.count("\n- ") == 10  # no item runs into the one before
     save(draw("fine", rng), tmp_path / "new.png")
     save(rng.integers(0, 2, (64, 64)) * 255, tmp_path / "noise.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
