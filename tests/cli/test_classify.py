@@ -80,7 +80,9 @@ def test_from_folders_to_classes_with_evidence(run, images, tmp_path):
     jsonschema.validate(record, read_schema("classifier-1.json"))
     assert record["classes"] == ["coarse", "fine"]
     assert record["encoder"] == {"name": "toy", "version": "1"}
-    assert "| fine | 12 | 12 | 100.0 %" in (model / "classifier.md").read_text()
+    card = (model / "classifier.md").read_text()
+    assert "| fine | 12 | 12 | 100.0 %" in card
+    assert card.count("\n- ") == 10  # no item runs into the one before
     save(draw("fine", rng), tmp_path / "new.png")
     save(rng.integers(0, 2, (64, 64)) * 255, tmp_path / "noise.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
@@ -123,7 +125,7 @@ def test_specimens_tiles_and_the_seed_go_into_the_record(run, images, tmp_path):
     assert "coarse: 12 images of 6 specimens" in printed
     record = json.loads((model / "classifier.json").read_text())
     assert (record["settings"]["tile_px"], record["settings"]["seed"]) == (32, 7)
-    assert [i["specimen"] for i in record["images"][:3]] == ["c0", "c0", "c5"]  # coarse/0, /1 and /10
+    assert [i["specimen"] for i in record["images"][:3]] == ["c0", "c0", "c5"]  # of coarse/0, /1 and /10
     save(np.arange(16 * 40).reshape(16, 40) % 255, tmp_path / "small.png")
     code, _, err = run("classify", tmp_path / "small.png", "--model", model, "--out", tmp_path / "out")
     assert code == 2

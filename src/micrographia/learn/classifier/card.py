@@ -23,7 +23,7 @@ def model_card(record: ClassifierRecord) -> str:
     heads = " | ".join(f"said {name}" for name in record.classes)
     tiles = "whole images" if settings.tile_px is None else f"the mean over tiles of {settings.tile_px} px"
     unreadable = "".join(f"\n  - {name}" for name in record.unreadable) or " none"
-    licence, caution = ("see its own card", "see its own card") if kind is None else (kind.licence, kind.caution)
+    licence, caution = ("see its own card", "") if kind is None else (kind.licence, kind.caution)
     return f"""# Classifier of micrographs
 
 Tells {len(record.classes)} classes of whole images apart: {", ".join(record.classes)}. Made by
@@ -55,7 +55,8 @@ parts, so the figures are a little too good. Intervals are 95 %, and count speci
 - Images of another preparation, detector or magnification than it learned from. `classify` says "unknown" where an
   image is unlike all of them; one that is not flagged may still be of none of the classes.
 - Frequencies. Probabilities hold where all classes are equally frequent; where one is rare, its probability is too
-high. - Images of one specimen that were counted as several (no `--groups`): the figures above are then too good.
+  high.
+- Images of one specimen that were counted as several (no `--groups`): the figures above are then too good.
 """
 
 
