@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.errors import InputError
+from micrographia.learn.loss_weights import check_loss_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,7 @@ class LossWeights:
     labels: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"weight of the {name} loss is {value:g}; accepted is a number of 0 or more")
-        if not any(vars(self).values()):
-            raise InputError("every loss has weight 0, so nothing would be learned; give one of them a weight")
+        check_loss_weights(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)

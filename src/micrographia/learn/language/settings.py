@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Final
 
 from micrographia.errors import InputError
+from micrographia.learn.loss_weights import check_loss_weights
 
 MOST_TOKENS: Final = 96
 """Where a text of the training is cut off."""
@@ -33,11 +33,7 @@ class LossWeights:
     contrastive: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"weight of the {name} loss is {value:g}; accepted is a number of 0 or more")
-        if not any(vars(self).values()):
-            raise InputError("every loss has weight 0, so nothing would be learned; give one of them a weight")
+        check_loss_weights(vars(self))
 
     @property
     def general(self) -> bool:
