@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.network import Fused, FusionNetwork
 from micrographia.embed.fusion.summary import dimension_of, summary
 from micrographia.errors import InputError
 from micrographia.learn.fusion.losses import chosen, squared, told_apart, turned
@@ -93,7 +93,7 @@ class Student(nn.Module):
         wanted, weights = batch.targets, self.weights
         clean = self.network(batch.clean)
         worse = self.network(batch.worse, batch.hidden if weights.masked else None)
-        seen = [summary(clean), summary(worse)]
+        seen = [_of_length_one(clean), _of_length_one(worse)]
         both = torch.cat(seen)
         losses = {}
         if self.to_whole is not None:
@@ -123,5 +123,10 @@ class Student(nn.Module):
         """Return what the student thinks that the image teacher makes of images."""
         if self.to_whole is None:
             raise InputError("this student does not guess what a teacher makes of images; give the loss whole a weight")
-        guessed: Tensor = self.to_whole(summary(self.network(images))).float()
+        guessed: Tensor = self.to_whole(_of_length_one(self.network(images))).float()
         return guessed
+
+
+def _of_length_one(fused: Fused) -> Float[Tensor, "batch dimension"]:
+    """Return what heads read: of some thousand numbers of size 1 each step of theirs would go far too far."""
+    return functional.normalize(summary(fused), dim=1)
