@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
@@ -135,6 +136,14 @@ def ranks(encoder: Encoder, asked: Sequence[str], targets: Sequence[str]) -> np.
     """Return the rank of the right description of each query, from 1; ties count against it."""
     cosines = encoder.embed_texts(asked) @ encoder.embed_texts(targets).T
     return (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
+
+
+def found_by(pattern: str, asked: Sequence[str], targets: Sequence[str], texts: Sequence[str]) -> str:
+    """Return recall@1/5 of a search by nothing but the words, or the numbers, that a pattern finds, in percent."""
+    counts = TfidfVectorizer(token_pattern=pattern).fit(texts)
+    cosines = (counts.transform(asked) @ counts.transform(targets).T).toarray()
+    ranked = (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
+    return " / ".join(f"{100 * (ranked <= k).mean():.0f}" for k in (1, 5))
 
 
 def probe(encoder: Encoder, corpus: Path, back: Sequence[str]) -> np.ndarray:
@@ -258,6 +267,12 @@ def main() -> None:
     corpus, described = read_corpus(folder), descriptions(folder)
     back = choose_held_out(corpus, fields_of(folder, corpus.images), described)
     print(f"{len(corpus.passages)} passages about {len(corpus.images)} images; {len(back)} images held back\n")
+    shown = [image for image in back if image in described][:HELD_OUT]
+    texts, targets = [p.text for p in corpus.passages], [described[image] for image in shown]
+    for what, pattern in (("numbers", r"[\d.]+"), ("words", r"[A-Za-z]+")):
+        asked = [queries(corpus.about(back), described, shown, most=most) for most in (MOST_PER_QUERY, 1)]
+        recalls = [found_by(pattern, one, targets, texts) for one in asked]
+        print(f"recall@1/5 by {what} alone: six sentences {recalls[0]}, one {recalls[1]}")
     found: dict[str, list[Scores]] = {}
     for name in options.only or ("head", "adapted", "adapted, no new words"):
         variant = variants(options.steps)[name]

@@ -81,6 +81,7 @@ def main() -> None:
         study,
         train,
         train_classifier,
+        train_fusion,
     )
     from micrographia.cli.flags import fold_pairs
 

@@ -12,13 +12,15 @@ from torch.nn import functional
 from micrographia.embed.fusion.plan import HEAD_WIDTH
 
 _STEM: Final = (16, 32, 64)
+_GROUPS: Final = 8
 _MLP: Final = 3
 
 
 class Stem(nn.Module):
     """Four convolutions, each halving the resolution: the vector of a patch of 16 x 16 px, which sees 31 px around.
 
-    Convolutions rather than one cut into patches: T. Xiao et al. (2021), arXiv:2106.14881.
+    Convolutions rather than one cut into patches: T. Xiao et al. (2021), arXiv:2106.14881. Each image is normalised by
+    itself: statistics over batches would mix the resolutions, which the same stem looks at.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ class Stem(nn.Module):
         for outputs in _STEM:
             layers += [
                 nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
+                nn.GroupNorm(_GROUPS, outputs),
                 nn.GELU(),
             ]
             inputs = outputs

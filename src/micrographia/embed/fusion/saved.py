@@ -18,7 +18,7 @@ from micrographia.errors import InputError, ReadError
 
 SCHEMA: Final = "micrographia/fusion/1"
 _RECORD: Final = "record"
-_EXACT: Final = ("bank", "running_mean", "running_var", "num_batches_tracked")
+_BANK: Final = "bank"
 
 
 def bank_sentences() -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> 
         The file.
     """
     tensors = {
-        name: value.detach().cpu().to(torch.bfloat16 if value.is_floating_point() and not _exact(name) else value.dtype)
+        name: value.detach().cpu().to(torch.bfloat16 if name != _BANK else value.dtype)
         for name, value in network.state_dict().items()
     }
     whole = {**record, "schema": SCHEMA, "plan": asdict(network.plan)}
@@ -55,10 +55,6 @@ def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> 
         {name: value.contiguous() for name, value in tensors.items()}, beside, metadata={_RECORD: json.dumps(whole)}
     )
     beside.replace(path)
-
-
-def _exact(name: str) -> bool:
-    return name.rpartition(".")[2] in _EXACT
 
 
 def read_fusion(path: Path) -> tuple[FusionNetwork, dict[str, Any]]:

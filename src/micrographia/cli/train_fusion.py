@@ -1,0 +1,129 @@
+"""``micrographia train fusion``: pictures, teachers, the student's plan and the losses, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from micrographia.cli.app import stderr
+from micrographia.cli.progress import bar, resumable, say
+from micrographia.cli.train import train
+from micrographia.errors import InputError
+from micrographia.learn.fusion.settings import FusionSettings, LossWeights
+
+PARTS: Final = ("graph", "hypergraph", "language", "gates")
+
+
+@train.command("fusion")
+def fusion(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, curve, weights and model card.")],
+    images: Annotated[
+        list[Path] | None,
+        typer.Option("--images", metavar="PATH", help="Micrographs to learn from, files or folders; may be repeated."),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Classes of images: CSV with the columns file,class.")
+    ] = None,
+    made_up: Annotated[
+        int, typer.Option(min=0, help="Pictures that are made up, on each process, before the first step.")
+    ] = 3000,
+    photographs: Annotated[
+        bool, typer.Option(help="Learn from the photographs that come with scikit-image, too.")
+    ] = True,
+    sees: Annotated[
+        str, typer.Option(metavar="NAME", help="Image teacher: the packaged encoder, or a transformers backbone.")
+    ] = "efficientnet-lite0",
+    reads: Annotated[
+        str, typer.Option(metavar="NAME", help="Text teacher: minilm, or language:DIR of `train language`.")
+    ] = "minilm",
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimiser steps; 6,000 take about three hours of one core.")
+    ] = 6000,
+    batch: Annotated[int, typer.Option(min=2, help="Views in a batch, on each process.")] = 16,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="PART", help="Leave out: graph, hypergraph, language or gates."),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="LOSS=NUMBER", help="Weight of a loss; 0 switches it off. May be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Single precision throughout, rather than bfloat16.")
+    ] = False,
+) -> None:
+    """Train the fused encoder: a small student of a large image network, of measurements and of their words.
+
+    An interrupted training goes on where it stopped when the same command is given again. On several processes or
+    machines: accelerate launch (or torchrun) with -m micrographia train fusion ...
+    """
+    from accelerate import PartialState
+
+    from micrographia.embed.choose import load_embedder
+    from micrographia.embed.fusion.saved import bank_sentences
+    from micrographia.instruct.engine.images import find_images
+    from micrographia.learn.fusion.pictures import Pictures, make_up, read_labels, read_pictures
+    from micrographia.learn.fusion.pictures import photographs as packaged
+    from micrographia.learn.fusion.teachers import Teachers
+    from micrographia.learn.fusion.train import train_fusion
+    from micrographia.segment.network.encoder import load_encoder
+
+    left_out = set(without or ())
+    with resumable():
+        usual = FusionSettings(steps=steps, batch=batch, seed=seed, bf16=not precise, made_up=made_up)
+        plan = usual.plan
+        if unknown := sorted(left_out - set(PARTS)):
+            raise InputError(f"--without {unknown[0]}: there is no such part; accepted are {', '.join(PARTS)}")
+        graph, hypergraph = "graph" not in left_out, "hypergraph" not in left_out
+        plan = replace(
+            plan,
+            graph=graph,
+            hypergraph=hypergraph,
+            language="language" not in left_out,
+            # With one stream there is nothing to weigh.
+            gates="gates" not in left_out and (graph or hypergraph),
+        )
+        settings = replace(usual, plan=plan, weights=_weights(weight or (), LossWeights()))
+        state = PartialState(cpu=None)
+        reader = load_embedder(reads)
+        if not reader.reads:
+            raise InputError(f"--reads {reads} does not read texts; accepted are minilm and language:DIR")
+        files = (file.name for file in find_images([str(path) for path in images or ()]))
+        given, classes, failed = read_pictures(files, {} if labels is None else read_labels(labels))
+        for reason in failed:
+            stderr.print(f"micrographia: left out: {reason}", markup=False)
+        with bar("made-up pictures") as tell:
+            pool = make_up(made_up, seed=seed * 1000 + state.process_index, progress=tell)
+        pictures = Pictures(given=(*given, *(packaged() if photographs else ())), made_up=pool, classes=classes)
+        teachers = Teachers(sees=load_encoder(sees).eval(), reads=reader)
+        with bar("steps") as tell:
+            weights = train_fusion(pictures, teachers, bank_sentences(), out, settings=settings, progress=tell)
+        if state.is_main_process:
+            say(f"weights: {weights}. To use them: micrographia embed IMAGE --encoder fusion:{weights} --out VECTORS")
+        if failed:
+            raise typer.Exit(2)
+
+
+def _weights(given: Sequence[str], usual: LossWeights) -> LossWeights:
+    """Return the weights of losses after those that were given as LOSS=NUMBER.
+
+    Raises
+    ------
+    InputError
+        There is no such loss, or it is no number.
+    """
+    found = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise InputError(f"--weight {one}: accepted is LOSS=NUMBER, as in masked=0") from None
+        if name not in vars(usual):
+            raise InputError(f"--weight {one}: there is no such loss; accepted are {', '.join(vars(usual))}")
+    return replace(usual, **found)
