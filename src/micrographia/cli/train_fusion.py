@@ -35,8 +35,14 @@ def fusion(
         bool, typer.Option(help="Learn from the photographs that come with scikit-image, too.")
     ] = True,
     sees: Annotated[
-        str, typer.Option(metavar="NAME", help="Image teacher: the packaged encoder, or a transformers backbone.")
-    ] = "efficientnet-lite0",
+        list[str] | None,
+        typer.Option(
+            "--sees",
+            metavar="NAME",
+            help="Image teacher: efficientnet-lite0, -lite1 or -lite2, or a transformers backbone; may be repeated. "
+            "Unless given: efficientnet-lite0.",
+        ),
+    ] = None,
     reads: Annotated[
         str, typer.Option(metavar="NAME", help="Text teacher: minilm, or language:DIR of `train language`.")
     ] = "minilm",
@@ -67,11 +73,12 @@ def fusion(
     from micrographia.embed.choose import load_embedder
     from micrographia.embed.fusion.saved import bank_sentences
     from micrographia.instruct.engine.images import find_images
+    from micrographia.learn.fusion.made_up import KINDS
     from micrographia.learn.fusion.pictures import Pictures, make_up, read_labels, read_pictures
     from micrographia.learn.fusion.pictures import photographs as packaged
     from micrographia.learn.fusion.teachers import Teachers
     from micrographia.learn.fusion.train import train_fusion
-    from micrographia.segment.network.encoder import load_encoder
+    from micrographia.segment.network.encoder import PACKAGED, load_encoder
 
     left_out = set(without or ())
     with resumable():
@@ -98,9 +105,12 @@ def fusion(
         for reason in failed:
             stderr.print(f"micrographia: left out: {reason}", markup=False)
         with bar("made-up pictures") as tell:
-            pool = make_up(made_up, seed=seed * 1000 + state.process_index, progress=tell)
-        pictures = Pictures(given=(*given, *(packaged() if photographs else ())), made_up=pool, classes=classes)
-        teachers = Teachers(sees=load_encoder(sees).eval(), reads=reader)
+            pool = make_up(
+                made_up, seed=seed * 1000 + state.process_index, first_label=len(classes), progress=tell
+            )
+        given = (*given, *(packaged() if photographs else ()))
+        pictures = Pictures(given=given, made_up=pool, classes=(*classes, *KINDS))
+        teachers = Teachers(sees=tuple(load_encoder(name).eval() for name in sees or [PACKAGED]), reads=reader)
         with bar("steps") as tell:
             weights = train_fusion(pictures, teachers, bank_sentences(), out, settings=settings, progress=tell)
         if state.is_main_process:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, tile_corners, version_of
 from micrographia.errors import InputError
-from micrographia.segment.network.encoder import PACKAGED, EfficientNetLite0, load_packaged, packaged_weights
+from micrographia.segment.network.encoder import PACKAGED, EfficientNetLite, load_packaged, packaged_weights
 from micrographia.segment.network.normalise import normalised
 
 PATCH_PX: Final = 16
@@ -23,7 +23,7 @@ _STATISTICS: Final = "2"
 """To be changed with `pooled` or `patch_vectors`, so that vectors made before and after do not meet."""
 _WINDOW_PX: Final = 512
 _PART_PX: Final = 2048
-# How far a feature sees, see `EfficientNetLite0`: with these around them, windows and parts give what the whole gives.
+# How far a feature sees, see `EfficientNetLite`: with these around them, windows and parts give what the whole gives.
 _WINDOW_MARGIN_PX: Final = 64
 _PART_MARGIN_PX: Final = 448
 
@@ -36,7 +36,7 @@ class LocalEncoder(Encoder):
 
     Parameters
     ----------
-    network : EfficientNetLite0
+    network : EfficientNetLite
         With its weights.
     version : str
         See `version_of`.
@@ -44,7 +44,7 @@ class LocalEncoder(Encoder):
         See `Encoder`.
     """
 
-    def __init__(self, network: EfficientNetLite0, *, version: str, licence: str, caution: str) -> None:
+    def __init__(self, network: EfficientNetLite, *, version: str, licence: str, caution: str) -> None:
         super().__init__(
             name=PACKAGED,
             version=version,
@@ -180,7 +180,7 @@ def patch_vectors(maps: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _embedded(greys: Float32[np.ndarray, "batch height width"], network: EfficientNetLite0) -> list[ImageEmbedding]:
+def _embedded(greys: Float32[np.ndarray, "batch height width"], network: EfficientNetLite) -> list[ImageEmbedding]:
     """Return the embeddings of images of one size, part by part where they are large."""
     height, width = greys.shape[1:]
     images = torch.from_numpy(greys)[:, None]
@@ -214,7 +214,7 @@ def _embedded(greys: Float32[np.ndarray, "batch height width"], network: Efficie
 
 @torch.inference_mode()
 def _of_tile(
-    maps: Sequence[torch.Tensor], network: EfficientNetLite0, top: int, left: int, side: int
+    maps: Sequence[torch.Tensor], network: EfficientNetLite, top: int, left: int, side: int
 ) -> Float32[np.ndarray, " dimension"]:
     """Return the statistics of one tile of an image's maps."""
     kept = [
@@ -231,7 +231,7 @@ def _padded(images: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _maps(images: torch.Tensor, network: EfficientNetLite0) -> list[torch.Tensor]:
+def _maps(images: torch.Tensor, network: EfficientNetLite) -> list[torch.Tensor]:
     """Return the maps of images; the fine ones, which take the memory, window by window."""
     rows = [
         [

@@ -54,7 +54,7 @@ def test_a_gate_that_is_shut_lets_one_stream_through_only(images, stream):
     level.gate.bias.copy_(torch.tensor([60.0, -60.0] if stream == 0 else [-60.0, 60.0]))
     fused = network(images)
     assert fused.gates[0, 0, stream] == 1
-    grid = network.stem(torch.nn.functional.avg_pool2d(images, 4))
+    grid, _ = network.stem(torch.nn.functional.avg_pool2d(images, 4))
     tokens = torch.cat([network.start.expand(2, -1, -1), grid.flatten(2).transpose(1, 2)], dim=1)
     tokens = level.blocks[0](tokens, 2, 3)
     _, nodes = level.graph(tokens[:, 1:], tokens[:, 1:].mean(dim=1, keepdim=True), 2, 3)

@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from micrographia.embed.fusion.graph import GraphStream
 from micrographia.embed.fusion.language import LanguageJoin, Spoken
-from micrographia.embed.fusion.patches import Block, Stem
+from micrographia.embed.fusion.patches import Block
 from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.stem import Stem
 from micrographia.errors import InputError
 
 
@@ -26,6 +27,8 @@ class Fused:
         The fused vector of each level, coarsest first.
     patches : tuple of float tensor (batch, width, row, column)
         Vectors of the patches of each level, coarsest first.
+    fine : tuple of float tensor (batch, channel, row, column)
+        Maps of the stem that are finer than patches, at 2, 4 and 8 px.
     gates : float tensor (batch, level, stream)
         Weight of the patch stream, and of the graph stream, on each level; their sum is 1.
     attention : tuple of float tensor (batch, row, column)
@@ -36,6 +39,7 @@ class Fused:
 
     levels: tuple[Float[Tensor, "batch width"], ...]
     patches: tuple[Float[Tensor, "batch width _row _column"], ...]
+    fine: tuple[Float[Tensor, "batch _channel _row _column"], ...]
     gates: Float[Tensor, "batch level stream"]
     attention: tuple[Float[Tensor, "batch _row _column"], ...]
     spoken: Spoken | None
@@ -174,10 +178,11 @@ class FusionNetwork(nn.Module):
             cover = functional.interpolate(hidden[:, None].to(image.dtype), size=size, mode="nearest")
             image = image * (1 - cover) + image.mean(dim=(2, 3), keepdim=True) * cover
         before = None
+        fine: list[Tensor] = []
         vectors, patches, gates, attention = [], [], [], []
         for level, patch_px in zip(self.levels, self.plan.patch_px, strict=True):
             times = patch_px // self.plan.patch_px[-1]
-            grid = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
+            grid, fine = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
             fused, grid, gate, looked = level(grid, before, self.start)
             before = (fused, grid)
             vectors.append(fused[:, 0])
@@ -190,6 +195,7 @@ class FusionNetwork(nn.Module):
         return Fused(
             levels=tuple(vectors),
             patches=tuple(patches),
+            fine=tuple(fine),
             gates=torch.stack(gates, dim=1),
             attention=tuple(attention),
             spoken=spoken,

@@ -1,4 +1,4 @@
-"""The patch stream: an image at several resolutions, as vectors of patches that attend to each other."""
+"""The patch stream: vectors of patches that attend to each other."""
 
 from __future__ import annotations
 
@@ -11,40 +11,7 @@ from torch.nn import functional
 
 from micrographia.embed.fusion.plan import HEAD_WIDTH
 
-_STEM: Final = (16, 32, 64)
-_GROUPS: Final = 8
 _MLP: Final = 3
-
-
-class Stem(nn.Module):
-    """Four convolutions, each halving the resolution: the vector of a patch of 16 x 16 px, which sees 31 px around.
-
-    Convolutions rather than one cut into patches: T. Xiao et al. (2021), arXiv:2106.14881. Each image is normalised by
-    itself: statistics over batches would mix the resolutions, which the same stem looks at.
-
-    Parameters
-    ----------
-    width : int
-        Numbers in the vector of a patch.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 1
-        for outputs in _STEM:
-            layers += [
-                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-                nn.GroupNorm(_GROUPS, outputs),
-                nn.GELU(),
-            ]
-            inputs = outputs
-        self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, width, 3, stride=2, padding=1))
-
-    def forward(self, image: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "batch channel row column"]:
-        """Return the vectors of the patches of images."""
-        found: Tensor = self.layers(image)
-        return found
 
 
 class Block(nn.Module):

@@ -26,7 +26,7 @@ def model_card(record: Mapping[str, Any], *, weights: Path) -> str:
     losses = "\n".join(f"| {name} | {weight:g} |" for name, weight in settings["weights"].items())
     return f"""# Fused encoder of micrographs
 
-A student that turns a micrograph into vectors, taught by {record["teachers"]["sees"]}, by what is measured on images,
+A student that turns a micrograph into vectors, taught by {" and ".join(record["teachers"]["sees"])}, by what is measured on images,
 and by the words for it as {record["teachers"]["reads"]} reads them. Made by {made["software"]}
 (commit {made["commit"]}).
 
@@ -35,7 +35,7 @@ and by the words for it as {record["teachers"]["reads"]} reads them. Made by {ma
 - **Weights**: {weights.stat().st_size / 1e6:.1f} MB, SHA-256 `{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}`.
 - **Learned from**: views of {pictures["given"]:,} given pictures and {pictures["made_up"]:,} made-up ones on each of
   {record["processes"]} processes; {settings["steps"]:,} steps of {settings["batch"]} views, seed {settings["seed"]}.
-- **Made-up pictures of another seed**: explains {found} of what the image teacher says of them.
+- **Made-up pictures of another seed**: explains {found} of what the image teachers say of them.
 
 | loss | weight |
 |---|---|

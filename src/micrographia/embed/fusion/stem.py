@@ -1,0 +1,121 @@
+"""The stem: convolutions up to patches of 16 px, taken over from the image teacher."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+_FIRST: Final = 32
+# Channels, side of the kernel, step, expansion, repetitions.
+_STAGES: Final = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3))
+
+FINE_PX: Final = (2, 4, 8)
+"""Pixels between neighbours in the maps that are finer than patches."""
+FINE_CHANNELS: Final = (16, 24, 40)
+"""Their channels."""
+
+
+class Stem(nn.Module):
+    """The first eleven blocks of EfficientNet-Lite0 (M. Tan and Q. V. Le, 2019, arXiv:1905.11946), and a projection.
+
+    Batch normalisation is folded into the convolutions, as images of three resolutions and of all qualities go
+    through; so there are biases in its place. `inherit` gives them the teacher's weights.
+
+    Parameters
+    ----------
+    width : int
+        Numbers in the vector of a patch.
+
+    Examples
+    --------
+    >>> patches, fine = Stem(32)(torch.zeros(1, 1, 64, 32))
+    >>> tuple(patches.shape), [tuple(m.shape[1:]) for m in fine]
+    ((1, 32, 4, 2), [(16, 32, 16), (24, 16, 8), (40, 8, 4)])
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _Convolution(1, _FIRST, 3, step=2)
+        blocks: list[_Inverted] = []
+        inputs = _FIRST
+        for outputs, kernel, step, expansion, times in _STAGES:
+            for k in range(times):
+                blocks.append(_Inverted(inputs, outputs, kernel, step=1 if k else step, expansion=expansion))
+                inputs = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.projection = nn.Conv2d(inputs, width, 1)
+
+    def forward(
+        self, image: Float[Tensor, "batch 1 height width"]
+    ) -> tuple[Float[Tensor, "batch width row column"], list[Float[Tensor, "batch _channel _row _column"]]]:
+        """Return the vectors of the patches of images, and the maps at 2, 4 and 8 px."""
+        # Depthwise convolutions are twice as fast on channels that lie side by side.
+        x = functional.relu6(self.first(image)).contiguous(memory_format=torch.channels_last)
+        fine = []
+        for block in self.blocks:
+            if block.step == 2:
+                fine.append(x)
+            x = block(x)
+        return self.projection(x), fine
+
+
+class _Convolution(nn.Module):
+    """A convolution with zeros around the image, where a kernel of even reach looks further down and right."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, step: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        even = step == 2
+        self.margin = ((kernel - 2) // 2, (kernel - 1) // 2) * 2 if even else None
+        self.layer = nn.Conv2d(inputs, outputs, kernel, stride=step, padding=0 if even else kernel // 2, groups=groups)
+        nn.init.kaiming_normal_(self.layer.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.margin is not None:
+            x = functional.pad(x, self.margin)
+        found: Tensor = self.layer(x)
+        return found
+
+
+class _Inverted(nn.Module):
+    """Widen, look around in each channel, narrow: M. Sandler et al. (2018), doi:10.1109/CVPR.2018.00474."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, step: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.step = step
+        self.added = step == 1 and inputs == outputs
+        self.widen = _Convolution(inputs, inner, 1) if expansion > 1 else None
+        self.around = _Convolution(inner, inner, kernel, step=step, groups=inner)
+        self.narrow = _Convolution(inner, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x if self.widen is None else functional.relu6(self.widen(x))
+        found: Tensor = self.narrow(functional.relu6(self.around(wide)))
+        return found + x if self.added else found
+
+
+@torch.no_grad()
+def inherit(stem: Stem, teacher: nn.Module) -> None:
+    """Give a stem the weights of EfficientNet-Lite0, so that it sees what that sees; its projection stays.
+
+    Parameters
+    ----------
+    stem : Stem
+        Gets the weights.
+    teacher : Module
+        The packaged encoder of `segment.network`: convolutions without bias, each followed by batch normalisation.
+    """
+    convolutions = [m for m in teacher.modules() if isinstance(m, nn.Conv2d)]
+    norms = [m for m in teacher.modules() if isinstance(m, nn.BatchNorm2d)]
+    heirs = [m.layer for m in stem.modules() if isinstance(m, _Convolution)]
+    for heir, convolution, norm in zip(heirs, convolutions, norms, strict=False):
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        # A grey image is three equal colours.
+        weight = convolution.weight.sum(dim=1, keepdim=True) if heir is heirs[0] else convolution.weight
+        heir.weight.copy_(weight * gain[:, None, None, None])
+        heir.bias.copy_(norm.bias - norm.running_mean * gain)
