@@ -59,7 +59,10 @@ def train(
     unlabelled: UnlabelledFlag = "255",
     encoder: Annotated[
         str,
-        typer.Option(metavar="NAME", help="efficientnet-lite0, or the folder or hub name of a transformers backbone."),
+        typer.Option(
+            metavar="NAME",
+            help="efficientnet-lite0, fusion:FILE, or the folder or hub name of a transformers backbone.",
+        ),
     ] = "efficientnet-lite0",
     orientation: Annotated[
         str,
@@ -73,6 +76,7 @@ def train(
     no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Learn to segment from labelled images, in minutes. Writes the model and, beside it, its card."""
+    from micrographia.embed.fusion.maps import load_segmenting
     from micrographia.learn.segment.card import model_card
     from micrographia.learn.segment.train import Directions, SegmentSettings, train_segmenter
     from micrographia.report.folder import new_folder
@@ -91,7 +95,7 @@ def train(
         encoder=encoder, orientation=cast("Directions", orientation), megapixels=megapixels, steps=steps, seed=seed
     )
     with bar("steps") as tell:
-        model = train_segmenter(training, settings=settings, progress=tell)
+        model = train_segmenter(training, settings=settings, load=load_segmenting, progress=tell)
     with new_folder(out.parent) as folder:
         save_model(model, folder / out.name)
         (folder / out.with_suffix(".md").name).write_text(model_card(model), encoding="utf-8")

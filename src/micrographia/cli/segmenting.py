@@ -64,10 +64,11 @@ def segmenting(model: str, *, flips: bool = True, probability: bool = False) -> 
 
 
 def _trained_here(path: Path, *, flips: bool, probability: bool) -> Segmenting:
+    from micrographia.embed.fusion.maps import load_segmenting
     from micrographia.segment.network.predict import ApplySettings, segment
     from micrographia.segment.network.saved import load_model
 
-    trained = load_model(path)
+    trained = load_model(path, load=load_segmenting)
     settings = ApplySettings(flips=flips, probability=probability)
 
     def apply(micrograph: Micrograph, title: str) -> Segmentation:

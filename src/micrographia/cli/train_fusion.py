@@ -105,9 +105,7 @@ def fusion(
         for reason in failed:
             stderr.print(f"micrographia: left out: {reason}", markup=False)
         with bar("made-up pictures") as tell:
-            pool = make_up(
-                made_up, seed=seed * 1000 + state.process_index, first_label=len(classes), progress=tell
-            )
+            pool = make_up(made_up, seed=seed * 1000 + state.process_index, first_label=len(classes), progress=tell)
         given = (*given, *(packaged() if photographs else ()))
         pictures = Pictures(given=given, made_up=pool, classes=(*classes, *KINDS))
         teachers = Teachers(sees=tuple(load_encoder(name).eval() for name in sees or [PACKAGED]), reads=reader)

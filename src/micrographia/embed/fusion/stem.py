@@ -113,9 +113,8 @@ def inherit(stem: Stem, teacher: nn.Module) -> None:
     norms = [m for m in teacher.modules() if isinstance(m, nn.BatchNorm2d)]
     heirs = [m.layer for m in stem.modules() if isinstance(m, _Convolution)]
     for heir, convolution, norm in zip(heirs, convolutions, norms, strict=False):
-        assert norm.running_mean is not None and norm.running_var is not None
-        gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+        mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        gain = norm.weight / (variance + norm.eps).sqrt()
         # A grey image is three equal colours.
         weight = convolution.weight.sum(dim=1, keepdim=True) if heir is heirs[0] else convolution.weight
-        heir.weight.copy_(weight * gain[:, None, None, None])
-        heir.bias.copy_(norm.bias - norm.running_mean * gain)
+        heir.load_state_dict({"weight": weight * gain[:, None, None, None], "bias": norm.bias - mean * gain})

@@ -26,9 +26,9 @@ def model_card(record: Mapping[str, Any], *, weights: Path) -> str:
     losses = "\n".join(f"| {name} | {weight:g} |" for name, weight in settings["weights"].items())
     return f"""# Fused encoder of micrographs
 
-A student that turns a micrograph into vectors, taught by {" and ".join(record["teachers"]["sees"])}, by what is measured on images,
-and by the words for it as {record["teachers"]["reads"]} reads them. Made by {made["software"]}
-(commit {made["commit"]}).
+A student that turns a micrograph into vectors, taught by {" and ".join(record["teachers"]["sees"])},
+by what is measured on images, and by the words for it as {record["teachers"]["reads"]} reads them.
+Made by {made["software"]} (commit {made["commit"]}).
 
 - **Use**: `micrographia embed IMAGE --encoder fusion:{weights.name}`, and wherever an encoder can be named.
 - **Parts**: {len(plan["blocks"])} levels of patches, {", ".join(parts) or "no other stream"}; width {plan["width"]}.

@@ -102,7 +102,16 @@ class FusionSettings:
     checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch": 2, "made_up": 0, "scaled_on": 2, "held_back": 2, "seed": 0, "checkpoint_every": 1, "stem_kept": 0}
+        least = {
+            "steps": 1,
+            "batch": 2,
+            "made_up": 0,
+            "scaled_on": 2,
+            "held_back": 2,
+            "seed": 0,
+            "checkpoint_every": 1,
+            "stem_kept": 0,
+        }
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise InputError(f"{name} is {getattr(self, name)}; accepted is {lowest} or more")

@@ -108,7 +108,10 @@ def train_fusion(
             "classes": list(pictures.classes),
             "sha256": _digest(pictures.given),
         },
-        "teachers": {"sees": [s.name for s in teachers.sees], "reads": f"{teachers.reads.name} {teachers.reads.version}"},
+        "teachers": {
+            "sees": [s.name for s in teachers.sees],
+            "reads": f"{teachers.reads.name} {teachers.reads.version}",
+        },
         "sentences": list(sentences) if settings.plan.language else [],
         "processes": accelerator.num_processes,
     }

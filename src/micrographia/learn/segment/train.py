@@ -15,7 +15,7 @@ from micrographia.learn.segment.shapes import learn_shapes
 from micrographia.learn.segment.views import Alterations, look, orientation_of
 from micrographia.learn.segment.votes import learn_votes
 from micrographia.segment.labelled import UNLABELLED, Labelled, TrainingSet
-from micrographia.segment.network.encoder import PACKAGED, load_encoder
+from micrographia.segment.network.encoder import PACKAGED, LoadEncoder, load_encoder
 from micrographia.segment.network.familiar import familiar_from
 from micrographia.segment.network.normalise import normalised
 from micrographia.segment.network.saved import SegmentationModel
@@ -35,7 +35,7 @@ class SegmentSettings:
     Parameters
     ----------
     encoder : str
-        As `load_encoder` takes it.
+        Its name.
     orientation : "auto", "any", "rows" or "columns"
         What directions mean: nothing, or layers that run along rows or along columns. ``"auto"`` asks the masks.
     megapixels : float
@@ -57,7 +57,11 @@ class SegmentSettings:
 
 
 def train_segmenter(
-    training: TrainingSet, *, settings: SegmentSettings | None = None, progress: Progress | None = None
+    training: TrainingSet,
+    *,
+    settings: SegmentSettings | None = None,
+    load: LoadEncoder = load_encoder,
+    progress: Progress | None = None,
 ) -> SegmentationModel:
     """Learn to segment from labelled images.
 
@@ -67,6 +71,8 @@ def train_segmenter(
         Labelled images.
     settings : SegmentSettings, optional
         How to learn.
+    load : callable
+        Loads the encoder by its name.
     progress : callable, optional
         Told how far it is.
 
@@ -91,7 +97,7 @@ def train_segmenter(
             raise InputError(f"{image.name}: {error}") from error
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        encoder = load_encoder(settings.encoder).eval().requires_grad_(False)
+        encoder = load(settings.encoder).eval().requires_grad_(False)
         network = Segmenter(encoder, classes=len(training.values)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         views = look(
             training,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +53,10 @@ class Encoder(nn.Module, ABC):
         """
 
 
+LoadEncoder = Callable[[str], Encoder]
+"""Loads an encoder by name; `load_encoder`, or one that knows more names."""
+
+
 class EfficientNetLite(Encoder):
     """EfficientNet-Lite: the map before each halving of the resolution, and the last one.
 
@@ -83,7 +87,9 @@ class EfficientNetLite(Encoder):
     def fine(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps at strides 2, 4 and 8, which see less than 64 px around and take most of the memory."""
         # Its authors' pixels ran from -1 to 1, as ours do; a grey image is three equal colours.
-        return self._maps(self.stem(image.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)), 0, self._halving[2])
+        return self._maps(
+            self.stem(image.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)), 0, self._halving[2]
+        )
 
     def coarse(self, finest: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps at strides 16 and 32 from that at stride 8; they see less than 448 px around."""

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from micrographia.errors import OutputError, ReadError
-from micrographia.segment.network.encoder import load_encoder
+from micrographia.segment.network.encoder import LoadEncoder, load_encoder
 from micrographia.segment.network.familiar import Familiar
 from micrographia.segment.network.segmenter import Segmenter
 
@@ -102,13 +102,15 @@ def save_model(model: SegmentationModel, path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load_model(path: Path) -> SegmentationModel:
+def load_model(path: Path, *, load: LoadEncoder = load_encoder) -> SegmentationModel:
     """Read a model.
 
     Parameters
     ----------
     path : Path
         What `save_model` wrote.
+    load : callable
+        Loads the encoder by its name.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def load_model(path: Path) -> SegmentationModel:
             f"{path.name} is damaged or no segmentation model ({type(error).__name__}); accepted is a model that "
             "`micrographia segment train` wrote: copy it again, or train it again"
         ) from error
-    network = Segmenter(load_encoder(about["encoder"]), classes=len(about["values"]))
+    network = Segmenter(load(about["encoder"]), classes=len(about["values"]))
     if encoder_sha256(network) != about["encoder_sha256"]:
         raise ReadError(
             f"{path.name} learned with other weights of the encoder {about['encoder']} than are installed here; "
