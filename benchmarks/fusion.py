@@ -1,11 +1,12 @@
-"""Encoders beside each other on tiles of real micrographs: what a linear and a kernel classifier make of their vectors.
+"""Encoders beside each other on tiles of real micrographs, and what a fused encoder owes to each of its parts.
 
-Tasks are those of `benchmarks/qualification.py`, and telling the materials apart; classifiers learn from tiles of some
-specimens and are scored on tiles of the others, five draws of both. Robustness: the same classifiers on worse copies of
-the tiles they are scored on. Of a fused encoder with language, what language added is also blanked, and given to other
-tiles, in learning and in scoring.
+Tasks are those of `benchmarks/qualification.py`, and telling the materials apart. Classifiers, linear and kernel, learn
+from tiles of some specimens and are scored on tiles of the others, five draws of both; few-shot qualification by 4 and
+16 references of either side, twenty draws in five groups. Robustness: the same classifiers on worse copies of the tiles
+they are scored on. Of a fused encoder with language, what language added is also blanked, and given to other tiles, in
+learning and in scoring. The packaged encoder looks at each image at two magnifications; it is shown with one, too.
 
-Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion:FILE
+Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion
 """
 
 from __future__ import annotations
@@ -14,23 +15,27 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import qualification
 from micrographia.embed.cache import cached_embeddings
-from micrographia.embed.choose import load_embedder
+from micrographia.embed.choose import DEFAULT_SEES, load_embedder
 from micrographia.embed.encoder import Encoder
+from micrographia.segment.network.encoder import load_packaged
 from qualification import TASKS, Tile
 
 SEEDS = 5
+SHOTS = (4, 16)
 MOST_TILES = 300
 MATERIAL_TILES = 100
 CLASSIFIERS = {
@@ -65,11 +70,10 @@ def task_of(name: str, tiles: list[Tile], rng: np.random.Generator) -> Task:
     )
 
 
-def tasks(data: Path) -> Iterator[Task]:
+def tasks(tiles_of: dict[str, list[Tile]]) -> Iterator[Task]:
     rng = np.random.default_rng(0)
     frames, materials, specimens = [], [], []
-    for k, (name, make) in enumerate(TASKS.items()):
-        tiles = make(data)
+    for k, (name, tiles) in enumerate(tiles_of.items()):
         yield task_of(name, tiles, rng)
         for one in rng.permutation(len(tiles))[:MATERIAL_TILES]:
             frames.append(tiles[one].frame[:128, :128])
@@ -120,19 +124,61 @@ WORSE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """What an encoder makes of the tiles of each task, and of all tiles for few-shot qualification."""
+
+    name: str
+    found: list[np.ndarray]
+    worse: list[dict[str, np.ndarray]]
+    few: list[qualification.Task]
+
+    def changed(self, name: str, change: Callable[[np.ndarray], np.ndarray]) -> Row:
+        """Return the row of other vectors."""
+        return Row(
+            name=name,
+            found=[change(v) for v in self.found],
+            worse=[{w: change(v) for w, v in kinds.items()} for kinds in self.worse],
+            few=[replace(task, wholes=change(task.wholes)) for task in self.few],
+        )
+
+
+def row_of(name: str, all_tasks: list[Task], tiles: dict[str, list[Tile]], *, robustness: bool) -> Row:
+    encoder = load_embedder(name)
+    worse = WORSE if robustness else {}
+    return Row(
+        name=name,
+        found=[vectors(encoder, task.frames) for task in all_tasks],
+        worse=[{w: vectors(encoder, [make(f) for f in t.frames]) for w, make in worse.items()} for t in all_tasks],
+        few=[qualification.task_of(tiles[task], encoder) for task in TASKS],
+    )
+
+
 def vectors(encoder: Encoder, frames: list[np.ndarray]) -> np.ndarray:
     return np.stack([e.whole for e in cached_embeddings(encoder, frames)]).astype(np.float64)
 
 
-def with_language(encoder: Encoder, found: np.ndarray, how: str) -> np.ndarray | None:
-    """Return vectors in which what language added is blank or another tile's; None where there is no language."""
-    plan = getattr(encoder, "plan", None)
-    if plan is None or not plan.language:
-        return None
-    part = slice(len(plan.blocks) * plan.width, (len(plan.blocks) + 1) * plan.width)
-    changed = found.copy()
-    changed[:, part] = 0 if how == "blank" else found[np.random.default_rng(1).permutation(len(found)), part]
-    return changed
+def variants(row: Row) -> Iterator[Row]:
+    """Return a row, and what it is without a part of its vectors."""
+    yield row
+    if row.name == DEFAULT_SEES:
+        yield row.changed(f"{row.name}, one magnification", lambda v: v[:, : v.shape[1] // 2])
+    plan = getattr(load_embedder(row.name), "plan", None)
+    if plan is not None and plan.language:
+        part = slice(len(plan.blocks) * plan.width, (len(plan.blocks) + 1) * plan.width)
+
+        def shuffled(found: np.ndarray) -> np.ndarray:
+            other = found.copy()
+            other[:, part] = found[np.random.default_rng(1).permutation(len(found)), part]
+            return other
+
+        def blank(found: np.ndarray) -> np.ndarray:
+            other = found.copy()
+            other[:, part] = 0
+            return other
+
+        yield row.changed(f"{row.name}, language shuffled", shuffled)
+        yield row.changed(f"{row.name}, language blank", blank)
 
 
 def scores(task: Task, found: np.ndarray, kind: str, worse: dict[str, np.ndarray]) -> dict[str, list[float]]:
@@ -146,13 +192,54 @@ def scores(task: Task, found: np.ndarray, kind: str, worse: dict[str, np.ndarray
     return made
 
 
-def rate(encoder: Encoder, batch: int) -> float:
+def few_shot(task: qualification.Task) -> list[float]:
+    """Return the area under the ROC curve [%] of our score, mean over 4 and 16 references, of five groups of draws."""
+    means = []
+    for shots in SHOTS:
+        got = [
+            roc_auc_score(task.accepted[q], qualification.ours(task, r, q)) for r, q in qualification.draws(task, shots)
+        ]
+        means.append([100 * float(np.mean(got[k::SEEDS])) for k in range(SEEDS)])
+    return np.mean(means, axis=0).tolist()
+
+
+def rates(encoder: str) -> list[str]:
+    """Return images of 256 px a second, one and sixteen at a time."""
+    loaded = load_embedder(encoder)
     frames = [np.random.default_rng(k).normal(size=(256, 256)) for k in range(16)]
-    list(encoder.embed_images(frames[:1]))
+
+    def embed(batch: int) -> None:
+        for k in range(0, 16, batch):
+            list(loaded.embed_images(frames[k : k + batch], batch=batch))
+
+    return [rate(lambda batch=batch: embed(batch)) for batch in (1, 16)]
+
+
+def bare_rates() -> list[str]:
+    network = load_packaged().eval()
+
+    @torch.inference_mode()
+    def see(batch: int) -> None:
+        for _ in range(0, 16, batch):
+            network(torch.zeros(batch, 1, 256, 256))
+
+    return [rate(lambda batch=batch: see(batch)) for batch in (1, 16)]
+
+
+def rate(work: Callable[[], None]) -> str:
+    work()
     start = time.perf_counter()
-    for k in range(0, 16, batch):
-        list(encoder.embed_images(frames[k : k + batch], batch=batch))
-    return 16 / (time.perf_counter() - start)
+    work()
+    return f"{16 / (time.perf_counter() - start):.1f}"
+
+
+def parameters(encoder: str) -> str:
+    network = getattr(load_embedder(encoder), "_network", None)
+    return "–" if network is None else f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}"
+
+
+def cells(made: list[list[float]]) -> list[str]:
+    return [f"{np.mean(m):.1f} ± {np.std(m):.1f}" for m in made]
 
 
 def main() -> None:
@@ -161,45 +248,47 @@ def main() -> None:
     parser.add_argument("--encoder", action="append", required=True)
     parser.add_argument("--robustness", action="store_true")
     options = parser.parse_args()
-    all_tasks = list(tasks(options.data))
-    heads = ["encoder", "classifier", *(t.name for t in all_tasks), "mean"]
-    rows, drops = [], []
-    for name in options.encoder:
-        encoder = load_embedder(name)
-        found = [vectors(encoder, task.frames) for task in all_tasks]
-        worse: list[dict[str, np.ndarray]] = [{} for _ in all_tasks]
-        if options.robustness:
-            worse = [
-                {w: vectors(encoder, [make(f) for f in task.frames]) for w, make in WORSE.items()} for task in all_tasks
-            ]
-        for kind in CLASSIFIERS:
-            made = [scores(t, v, kind, w) for t, v, w in zip(all_tasks, found, worse, strict=True)]
-            rows.append(row(name, kind, [m["as they are"] for m in made]))
-            if options.robustness:
-                lost = [np.mean([np.mean(m["as they are"]) - np.mean(m[w]) for m in made]) for w in WORSE]
-                drops.append(f"| {name} | {kind} | {' | '.join(f'{d:.1f}' for d in lost)} | {np.mean(lost):.1f} |")
-        for how in ("shuffled", "blank"):
-            changed = [with_language(encoder, v, how) for v in found]
-            if all(c is not None for c in changed):
-                made = [scores(t, c, "linear", {}) for t, c in zip(all_tasks, changed, strict=True) if c is not None]
-                rows.append(row(f"{name}, language {how}", "linear", [m["as they are"] for m in made]))
-    print("Balanced accuracy [%], mean over five splits by specimen ± standard deviation over the splits:\n")
+    tiles = {name: make(options.data) for name, make in TASKS.items()}
+    all_tasks = list(tasks(tiles))
+    print("Balanced accuracy, and area under the ROC curve of few-shot qualification [%]: mean over five seeds ± sd.\n")
+    heads = [
+        "encoder",
+        "classifier",
+        *(t.name for t in all_tasks),
+        *(f"few-shot {t}" for t in TASKS),
+        "mean",
+        "less the first",
+    ]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    print("\n".join(rows))
+    first: dict[str, np.ndarray] = {}
+    drops = []
+    for name in options.encoder:
+        for row in variants(row_of(name, all_tasks, tiles, robustness=options.robustness)):
+            few = [few_shot(task) for task in row.few]
+            for kind in CLASSIFIERS:
+                made = [scores(t, v, kind, w) for t, v, w in zip(all_tasks, row.found, row.worse, strict=True)]
+                own = [m["as they are"] for m in made] + few
+                whole = np.mean(own, axis=0)
+                less = whole - first.setdefault(kind, whole)
+                ends = [*cells([whole.tolist()]), f"{less.mean():+.1f} ± {less.std():.1f}"]
+                print(f"| {' | '.join([row.name, kind, *cells(own), *ends])} |", flush=True)
+                if options.robustness:
+                    lost = [np.mean([np.mean(m["as they are"]) - np.mean(m[w]) for m in made]) for w in WORSE]
+                    drops.append(
+                        f"| {row.name} | {kind} | {' | '.join(f'{d:.1f}' for d in lost)} | {np.mean(lost):.1f} |"
+                    )
     if drops:
-        print("\nWhat is lost on worse tiles [points], mean over the tasks:\n")
+        print("\nWhat is lost on worse tiles [points], mean over the classification tasks:\n")
         print(f"| encoder | classifier | {' | '.join(WORSE)} | mean |\n|{'---|' * (len(WORSE) + 3)}")
         print("\n".join(drops))
-    print("\n| encoder | images/s, one at a time | sixteen at a time |\n|---|---|---|")
+    threads = torch.get_num_threads()
+    print(f"\nImages of 256 px a second, {threads} threads, greys normalised (bare network: not):\n")
+    print("| encoder | parameters [million] | one at a time | sixteen at a time |\n|---|---|---|---|")
     for name in options.encoder:
-        encoder = load_embedder(name)
-        print(f"| {name} | {rate(encoder, 1):.1f} | {rate(encoder, 16):.1f} |")
-
-
-def row(name: str, kind: str, made: list[list[float]]) -> str:
-    cells = [f"{np.mean(m):.1f} ± {np.std(m):.1f}" for m in made]
-    whole = np.mean(made, axis=0)
-    return f"| {name} | {kind} | {' | '.join(cells)} | {whole.mean():.1f} ± {whole.std():.1f} |"
+        print(f"| {name} | {parameters(name)} | {' | '.join(rates(name))} |")
+    print(
+        f"| {DEFAULT_SEES}, bare network, one magnification | {parameters(DEFAULT_SEES)} | {' | '.join(bare_rates())} |"
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from micrographia.embed.cache import cached_embeddings
 from micrographia.embed.choose import load_embedder
+from micrographia.embed.encoder import Encoder
 from micrographia.qualify.calibrated import PValues, calibrate, p_values
 from micrographia.qualify.doubt import rejected_share
 from micrographia.qualify.evidence import Known, Seen
@@ -136,12 +137,12 @@ TASKS: dict[str, Callable[[Path], list[Tile]]] = {
 }
 
 
-def task_of(tiles: list[Tile]) -> Task:
+def task_of(tiles: list[Tile], encoder: Encoder) -> Task:
     """Embed tiles; those between the 40th and the 60th percentile of the value are left out."""
     value = np.array([t.value for t in tiles])
     low, high = (-0.5, -0.5) if set(value) == {0.0, -1.0} else np.quantile(value, [0.4, 0.6])
     tiles = [t for t in tiles if t.value < low or t.value > high]
-    found = list(cached_embeddings(load_embedder("efficientnet-lite0"), [t.frame for t in tiles]))
+    found = list(cached_embeddings(encoder, [t.frame for t in tiles]))
     return Task(
         accepted=np.array([t.value > high for t in tiles]),
         specimens=np.unique([t.specimen for t in tiles], return_inverse=True)[1],
@@ -386,9 +387,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
     parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--encoder", default="efficientnet-lite0")
     given = parser.parse_args()
+    encoder = load_embedder(given.encoder)
     for name in given.tasks:
-        task = task_of(TASKS[name](given.data))
+        task = task_of(TASKS[name](given.data), encoder)
         count = np.bincount(task.accepted, minlength=2)
         print(f"## {name}\n\n{count[1]} tiles to accept, {count[0]} to reject, {task.specimens.max() + 1} specimens.\n")
         aurocs(task)

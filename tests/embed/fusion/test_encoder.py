@@ -1,5 +1,6 @@
 """The fused network on images of any size."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,12 +9,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrographia.embed.fusion.encoder import FusionEncoder, _merged, _starts
+from micrographia.embed.fusion.encoder import FusionEncoder, _starts, _windows
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.readout import looked_at
 from micrographia.embed.fusion.summary import dimension_of, summary
 from micrographia.errors import InputError
+from micrographia.segment.network.normalise import normalised
 
+SENTENCES = ("it is dark", "it is bright", "lines run", "spots lie", "grains touch")
 SMALL = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3, text_width=8)
 
 
@@ -21,14 +25,19 @@ SMALL = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3, text_width=8)
 def encoder():
     torch.manual_seed(0)
     return FusionEncoder(
-        FusionNetwork(SMALL, torch.randn(5, 8)), name="fusion", version="0" * 16, licence="", caution=""
+        FusionNetwork(SMALL, torch.randn(5, 8)), SENTENCES, name="fusion", version="0" * 16, licence="", caution=""
     )
+
+
+@torch.inference_mode()
+def fused_of(encoder, frame):
+    return encoder._network(torch.from_numpy(normalised(frame))[None, None])
 
 
 def test_a_window_is_what_the_network_makes_of_it(encoder):
     frame = np.random.default_rng(0).normal(size=(192, 192)).astype(np.float32)
     (found,) = encoder.embed_images([frame])
-    fused = encoder.explain(frame)
+    fused = fused_of(encoder, frame)
     np.testing.assert_allclose(found.whole, summary(fused)[0], atol=1e-5)
     np.testing.assert_allclose(found.patches[..., :32], fused.patches[2][0].permute(1, 2, 0), atol=1e-5)
     assert found.patch_px == 16
@@ -51,7 +60,8 @@ def test_every_size_has_its_patches(encoder, shape):
 def test_a_patch_lies_where_its_window_lay():
     """Two windows of 2 x 2 patches in a strip of 3: they share the middle column."""
     parts = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]], [[[6.0, 7.0], [8.0, 9.0]]]])
-    merged = _merged(parts, [(0, 0), (0, 16)], 16, shape=(32, 48))
+    shown = replace(_windows(np.eye(32), 16), corners=[(0, 0), (0, 16)], shape=(32, 48))
+    merged = shown.merged(parts, 16)
     assert merged.tolist() == [[[[1.0, 4.0, 7.0], [3.0, 6.0, 9.0]]]]
 
 
@@ -78,6 +88,39 @@ def test_what_is_too_small_or_no_image(encoder, shape):
         list(encoder.embed_images([np.zeros(shape)]))
 
 
-def test_what_can_be_explained(encoder):
-    with pytest.raises(InputError, match="of 32 to 192 px"):
-        encoder.explain(np.zeros((300, 100)))
+def test_a_read_out_is_what_the_network_says_of_itself(encoder):
+    frame = np.random.default_rng(5).normal(size=(128, 192))
+    fused = fused_of(encoder, frame)
+    found = encoder.read_out(frame)
+    for level, gates, patch_px in zip(found.levels, fused.gates[0].tolist(), (64, 32, 16), strict=True):
+        assert [level.patch_stream, level.graph_stream] == pytest.approx(gates)
+        assert level.patch_px == patch_px
+    weights = fused.spoken.sentences[0].softmax(dim=0)
+    assert found.sentences[0][0] == SENTENCES[int(weights.argmax())]
+    assert [weight for _, weight in found.sentences] == pytest.approx(sorted(weights.tolist(), reverse=True))
+    torch.testing.assert_close(found.patches, looked_at(fused)[0] * 8 * 12)
+
+
+def test_what_was_looked_at_by_hand(encoder):
+    """Uniform looks give each patch its share; a coarse patch hands its look down to the finer ones in it."""
+    fused = fused_of(encoder, np.random.default_rng(6).normal(size=(64, 128)))
+    everywhere = tuple(torch.full_like(looked, 1 / looked[0].numel()) for looked in fused.attention)
+    left = (torch.tensor([[[1.0, 0.0]]]), *everywhere[1:])
+    spoken = replace(fused.spoken, patches=torch.full_like(fused.spoken.patches, 1 / 32))
+    torch.testing.assert_close(
+        looked_at(replace(fused, attention=everywhere, spoken=spoken)), torch.full((1, 4, 8), 1 / 32)
+    )
+    found = looked_at(replace(fused, attention=left, spoken=spoken))
+    assert found[0, :, :4].sum().item() == pytest.approx((1 + 3 * 0.5) / 4)
+
+
+@pytest.mark.parametrize("shape", [(40, 300), (500, 333)])
+def test_a_read_out_covers_images_of_every_size(encoder, shape):
+    found = encoder.read_out(np.random.default_rng(7).normal(size=shape))
+    assert found.patches.shape == (shape[0] // 16, shape[1] // 16)
+    assert sum(weight for _, weight in found.sentences) == pytest.approx(1)
+
+
+def test_what_is_too_small_cannot_be_read_out(encoder):
+    with pytest.raises(InputError, match="the image is of shape"):
+        encoder.read_out(np.zeros((300, 20)))

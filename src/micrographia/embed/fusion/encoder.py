@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from torch.nn import functional
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, version_of
 from micrographia.embed.fusion.network import Fused, FusionNetwork
+from micrographia.embed.fusion.readout import LevelReadOut, ReadOut, looked_at, said
 from micrographia.embed.fusion.saved import read_fusion
 from micrographia.embed.fusion.summary import grids_of, summarised, vectors_of
 from micrographia.errors import InputError
@@ -22,6 +24,7 @@ from micrographia.segment.network.normalise import normalised
 
 LEAST_SIDE_PX: Final = 32
 WINDOW_PX: Final = 192
+_BATCH: Final = 8
 _PREPARED: Final = "1 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 192 px"
 
 
@@ -36,15 +39,27 @@ class FusionEncoder(Encoder):
     ----------
     network : FusionNetwork
         With its weights.
+    sentences : sequence of str
+        Of its bank.
     name, version, licence, caution : str
         See `Encoder`.
     """
 
-    def __init__(self, network: FusionNetwork, *, name: str, version: str, licence: str, caution: str) -> None:
+    def __init__(
+        self,
+        network: FusionNetwork,
+        sentences: Sequence[str],
+        *,
+        name: str,
+        version: str,
+        licence: str,
+        caution: str,
+    ) -> None:
         super().__init__(
             name=name, version=version, sees=True, reads=False, shared_space=False, licence=licence, caution=caution
         )
         self._network = network.eval()
+        self._sentences = tuple(sentences)
         self.plan = network.plan
 
     def embed_images(
@@ -56,31 +71,19 @@ class FusionEncoder(Encoder):
         finest level beside the one of the next level in which it lies.
         """
         for k, frame in enumerate(frames):
-            if frame.ndim != 2 or min(frame.shape) < LEAST_SIDE_PX:
-                raise InputError(
-                    f"image {k + 1} of {len(frames)} is of shape {frame.shape}; encoder {self.name} accepts "
-                    f"(height, width) of at least {LEAST_SIDE_PX} x {LEAST_SIDE_PX} px"
-                )
+            _check_size(frame, self.name, f"image {k + 1} of {len(frames)}")
             yield self._embedded(frame, batch)
 
     @torch.inference_mode()
     def _embedded(self, frame: Float[np.ndarray, "height width"], batch: int) -> ImageEmbedding:
-        plan = self._network.plan
+        plan = self.plan
         height, width = frame.shape
-        grey = normalised(frame)
-        grey = np.pad(grey, ((0, -height % plan.side_px), (0, -width % plan.side_px)), mode="symmetric")
-        side = tuple(min(WINDOW_PX, n) for n in grey.shape)
-        corners = [
-            (top, left)
-            for top in _starts(grey.shape[0], side[0], plan.side_px)
-            for left in _starts(grey.shape[1], side[1], plan.side_px)
-        ]
-        windows = torch.from_numpy(np.stack([grey[t : t + side[0], x : x + side[1]] for t, x in corners]))[:, None]
-        seen = [self._network(windows[k : k + batch]) for k in range(0, len(windows), batch)]
+        shown = _windows(frame, plan.side_px)
+        seen = list(self._seen(shown, batch))
         vectors = [torch.cat(parts).mean(dim=0, keepdim=True) for parts in zip(*map(vectors_of, seen), strict=True)]
         sides_px = plan.patch_px[1:] or plan.patch_px
         grids = [
-            _merged(torch.cat(parts), corners, px, shape=grey.shape)
+            shown.merged(torch.cat(parts), px)
             for px, parts in zip(sides_px, zip(*map(grids_of, seen), strict=True), strict=True)
         ]
         kept = [g[:, :, : max(1, height // px), : max(1, width // px)] for px, g in zip(sides_px, grids, strict=True)]
@@ -95,22 +98,94 @@ class FusionEncoder(Encoder):
         )
 
     @torch.inference_mode()
-    def explain(self, frame: Float[np.ndarray, "height width"]) -> Fused:
-        """Return all that the network makes of one image of at most 192 x 192 px, weights included; see `Fused`.
+    def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut:
+        """Return what the network looked at in an image; weights are means over the windows.
 
         Raises
         ------
         InputError
-            The image is larger, or smaller than 32 x 32 px.
+            The image is smaller than 32 x 32 px.
         """
-        if frame.ndim != 2 or min(frame.shape) < LEAST_SIDE_PX or max(frame.shape) > WINDOW_PX:
-            raise InputError(
-                f"the image has shape {frame.shape}; accepted are (height, width) of {LEAST_SIDE_PX} to {WINDOW_PX} px"
+        _check_size(frame, self.name, "the image")
+        plan = self.plan
+        height, width = frame.shape
+        shown = _windows(frame, plan.side_px)
+        seen = list(self._seen(shown, _BATCH))
+        gates = torch.cat([fused.gates for fused in seen]).mean(dim=0).tolist()
+        looked = torch.cat([looked_at(fused) for fused in seen])
+        times = looked * looked[0].numel()
+        patch_px = plan.patch_px[-1]
+        patches = shown.merged(times[:, None], patch_px)[0, 0]
+        return ReadOut(
+            levels=tuple(
+                LevelReadOut(patch_px=px, patch_stream=one, graph_stream=other)
+                for px, (one, other) in zip(plan.patch_px, gates, strict=True)
+            ),
+            patches=patches[: max(1, height // patch_px), : max(1, width // patch_px)],
+            patch_px=patch_px,
+            sentences=said([fused.spoken for fused in seen if fused.spoken is not None], self._sentences),
+        )
+
+    def _seen(self, shown: _Windows, batch: int) -> Iterator[Fused]:
+        for k in range(0, len(shown.greys), batch):
+            yield self._network(shown.greys[k : k + batch])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Windows:
+    """An image in windows.
+
+    Parameters
+    ----------
+    greys : float tensor (window, 1, side, side)
+        Normalised.
+    corners : list of (int, int)
+        Row and column where each begins [px].
+    shape : (int, int)
+        Height and width of the image with its margin [px].
+    """
+
+    greys: Float32[Tensor, "window 1 height width"]
+    corners: list[tuple[int, int]]
+    shape: tuple[int, int]
+
+    def merged(
+        self, parts: Float[Tensor, "window channel row column"], patch_px: int
+    ) -> Float32[Tensor, "1 channel rows columns"]:
+        """Return the patches of the windows as one grid, the mean where windows overlap."""
+        rows, columns = parts.shape[2:]
+        merged = torch.zeros(1, parts.shape[1], self.shape[0] // patch_px, self.shape[1] // patch_px)
+        times = torch.zeros(1, 1, *merged.shape[2:])
+        for part, (top, left) in zip(parts, self.corners, strict=True):
+            here = (
+                ...,
+                slice(top // patch_px, top // patch_px + rows),
+                slice(left // patch_px, left // patch_px + columns),
             )
-        margin = [(0, -n % self._network.plan.side_px) for n in frame.shape]
-        grey = np.pad(normalised(frame), margin, mode="symmetric")
-        fused: Fused = self._network(torch.from_numpy(grey)[None, None])
-        return fused
+            merged[here] += part
+            times[here] += 1
+        return merged / times
+
+
+def _windows(frame: Float[np.ndarray, "height width"], multiple_px: int) -> _Windows:
+    height, width = frame.shape
+    grey = np.pad(normalised(frame), ((0, -height % multiple_px), (0, -width % multiple_px)), mode="symmetric")
+    side = tuple(min(WINDOW_PX, n) for n in grey.shape)
+    corners = [
+        (top, left)
+        for top in _starts(grey.shape[0], side[0], multiple_px)
+        for left in _starts(grey.shape[1], side[1], multiple_px)
+    ]
+    greys = torch.from_numpy(np.stack([grey[t : t + side[0], x : x + side[1]] for t, x in corners]))[:, None]
+    return _Windows(greys=greys, corners=corners, shape=(grey.shape[0], grey.shape[1]))
+
+
+def _check_size(frame: Float[np.ndarray, "height width"], name: str, which: str) -> None:
+    if frame.ndim != 2 or min(frame.shape) < LEAST_SIDE_PX:
+        raise InputError(
+            f"{which} is of shape {frame.shape}; encoder {name} accepts (height, width) of at least "
+            f"{LEAST_SIDE_PX} x {LEAST_SIDE_PX} px"
+        )
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:
@@ -128,28 +203,6 @@ def _starts(length: int, side: int, step: int) -> list[int]:
     return [last * k // (count - 1) * step for k in range(count)]
 
 
-def _merged(
-    parts: Float[Tensor, "window channel row column"],
-    corners: Sequence[tuple[int, int]],
-    patch_px: int,
-    *,
-    shape: tuple[int, ...],
-) -> Float32[Tensor, "1 channel rows columns"]:
-    """Return the patches of the windows as one grid, the mean where windows overlap."""
-    rows, columns = parts.shape[2:]
-    merged = torch.zeros(1, parts.shape[1], shape[0] // patch_px, shape[1] // patch_px)
-    times = torch.zeros(1, 1, *merged.shape[2:])
-    for part, (top, left) in zip(parts, corners, strict=True):
-        here = (
-            ...,
-            slice(top // patch_px, top // patch_px + rows),
-            slice(left // patch_px, left // patch_px + columns),
-        )
-        merged[here] += part
-        times[here] += 1
-    return merged / times
-
-
 def load_fusion(path: Path, *, name: str, licence: str, caution: str) -> FusionEncoder:
     """Return a fused encoder from the file of its weights.
 
@@ -158,5 +211,6 @@ def load_fusion(path: Path, *, name: str, licence: str, caution: str) -> FusionE
     ReadError
         See `read_fusion`.
     """
-    network, _ = read_fusion(path)
-    return FusionEncoder(network, name=name, version=version_of([path], _PREPARED), licence=licence, caution=caution)
+    network, record = read_fusion(path)
+    version = version_of([path], _PREPARED)
+    return FusionEncoder(network, record["sentences"], name=name, version=version, licence=licence, caution=caution)
