@@ -79,7 +79,8 @@ def _classified(
                 vector = whole_vector(encoder, micrograph.frames[0], tile_px=classifier.tile_px)
                 sha256 = micrograph.provenance.sha256
                 found = decide(vector, classifier, settings=settings, sha256=sha256)
-                done.append(classified(micrograph, found, classifier))
+                read_out = encoder.read_out(micrograph.frames[0])
+                done.append(classified(micrograph, found, classifier, read_out=read_out))
             except MicrographiaError as error:
                 if len(files) == 1:
                     raise

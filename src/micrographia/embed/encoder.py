@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from micrographia.embed.embedding import ImageEmbedding
+from micrographia.embed.read_out import ReadOut
 from micrographia.embed.text_embedding import TextEmbedding
 from micrographia.errors import InputError
 
@@ -113,6 +114,21 @@ class Encoder:
         tiles = [_seen(frame[top : top + side_px, left : left + side_px]) for top in tops for left in lefts]
         wholes = np.stack([embedding.whole for embedding in self.embed_images(tiles)])
         return wholes.reshape(len(tops), len(lefts), -1)
+
+    def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut | None:
+        """Return where the encoder looked in an image; None of encoders that cannot say.
+
+        Parameters
+        ----------
+        frame : float array (height, width)
+            Grey values in any units.
+
+        Raises
+        ------
+        InputError
+            As of `embed_images`.
+        """
+        return None
 
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "text dimension"]:
         """Embed texts.

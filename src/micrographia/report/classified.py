@@ -12,12 +12,14 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, PositiveInt
 
+from micrographia.embed.read_out import ReadOut
 from micrographia.micrograph import Micrograph
 from micrographia.qualify.classify.classifier import UNKNOWN, Classifier
 from micrographia.qualify.classify.decide import ClassifySettings, Decision, Reason, shortages
 from micrographia.qualify.classify.record import ClassifierRecord, Share
 from micrographia.report.folder import new_folder
 from micrographia.report.qualification_pictures import Shown, shown
+from micrographia.report.read_out import ReadOutResult, read_out_result
 from micrographia.report.records import Part, ScanResult, scan_result, schema_of, versions
 
 _DIGITS: Final = 6
@@ -54,6 +56,7 @@ class ClassifiedResult(Part):
     p_familiar: FiniteFloat = Field(gt=0, le=1, description="Conformal p-value of being like the training images")
     nearest: tuple[NearResult, ...]
     remarks: tuple[str, ...]
+    read_out: ReadOutResult | None = Field(description="Where the encoder looked; null for encoders that cannot say")
 
 
 class ModelResult(Part):
@@ -118,7 +121,9 @@ def generated_schema(file: str) -> dict[str, Any]:
     return schema_of(model, name)
 
 
-def classified(micrograph: Micrograph, found: Decision, classifier: Classifier) -> Classified:
+def classified(
+    micrograph: Micrograph, found: Decision, classifier: Classifier, *, read_out: ReadOut | None = None
+) -> Classified:
     """Return an image with its class as it is written and shown.
 
     Parameters
@@ -129,8 +134,10 @@ def classified(micrograph: Micrograph, found: Decision, classifier: Classifier) 
         What is said of it.
     classifier : Classifier
         What decided.
+    read_out : ReadOut, optional
+        Where its encoder looked.
     """
-    return Classified(result=_result(micrograph, found, classifier), picture=shown(micrograph))
+    return Classified(result=_result(micrograph, found, classifier, read_out), picture=shown(micrograph))
 
 
 def headline(image: ClassifiedResult) -> str:
@@ -227,7 +234,9 @@ def classes_csv(result: ClassesResult) -> str:
     return handle.getvalue()
 
 
-def _result(micrograph: Micrograph, found: Decision, classifier: Classifier) -> ClassifiedResult:
+def _result(
+    micrograph: Micrograph, found: Decision, classifier: Classifier, read_out: ReadOut | None
+) -> ClassifiedResult:
     return ClassifiedResult.model_validate(
         {
             "scan": scan_result(micrograph),
@@ -254,5 +263,6 @@ def _result(micrograph: Micrograph, found: Decision, classifier: Classifier) -> 
                 for near in found.nearest
             ),
             "remarks": found.remarks,
+            "read_out": None if read_out is None else read_out_result(read_out),
         }
     )

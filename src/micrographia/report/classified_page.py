@@ -14,6 +14,7 @@ from micrographia.report.document import document
 from micrographia.report.markup import doubts, section, table, text
 from micrographia.report.numbers import number, probability
 from micrographia.report.qualification_pictures import Shown, kept_pictures, placed_picture
+from micrographia.report.read_out import read_out_figure
 
 _NAV: Final = (
     ("overview", "Overview"),
@@ -121,6 +122,7 @@ def _image(place: int, image: ClassifiedResult, picture: Shown, result: ClassesR
         f'<p class="note">{text(_because(image, result))}</p>{remarks}',
         f'<div class="beside"><figure>{drawn}<figcaption>{text(image.scan.file)}</figcaption></figure></div>',
         f'<div class="two"><div>{table(heads, rows)}{rest}</div><div>{nearest}</div></div>',
+        "" if image.read_out is None else read_out_figure(image.read_out, f"picture-{place}", picture),
     )
 
 

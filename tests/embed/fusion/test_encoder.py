@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrographia.embed.fusion.encoder import FusionEncoder, _starts, _windows
+from micrographia.embed.fusion.looks import looked_at
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
-from micrographia.embed.fusion.readout import looked_at
 from micrographia.embed.fusion.summary import dimension_of, summary
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
@@ -98,7 +98,7 @@ def test_a_read_out_is_what_the_network_says_of_itself(encoder):
     weights = fused.spoken.sentences[0].softmax(dim=0)
     assert found.sentences[0][0] == SENTENCES[int(weights.argmax())]
     assert [weight for _, weight in found.sentences] == pytest.approx(sorted(weights.tolist(), reverse=True))
-    torch.testing.assert_close(found.patches, looked_at(fused)[0] * 8 * 12)
+    np.testing.assert_allclose(found.patches, looked_at(fused)[0] * 8 * 12, rtol=1e-5)
 
 
 def test_what_was_looked_at_by_hand(encoder):

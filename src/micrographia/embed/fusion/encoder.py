@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, version_of
+from micrographia.embed.fusion.looks import looked_at, said
 from micrographia.embed.fusion.network import Fused, FusionNetwork
-from micrographia.embed.fusion.readout import LevelReadOut, ReadOut, looked_at, said
 from micrographia.embed.fusion.saved import read_fusion
 from micrographia.embed.fusion.summary import grids_of, summarised, vectors_of
+from micrographia.embed.read_out import LevelReadOut, ReadOut
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
@@ -99,13 +100,7 @@ class FusionEncoder(Encoder):
 
     @torch.inference_mode()
     def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut:
-        """Return what the network looked at in an image; weights are means over the windows.
-
-        Raises
-        ------
-        InputError
-            The image is smaller than 32 x 32 px.
-        """
+        """Return what the network looked at in an image; weights are means over the windows. See `Encoder`."""
         _check_size(frame, self.name, "the image")
         plan = self.plan
         height, width = frame.shape
@@ -121,7 +116,7 @@ class FusionEncoder(Encoder):
                 LevelReadOut(patch_px=px, patch_stream=one, graph_stream=other)
                 for px, (one, other) in zip(plan.patch_px, gates, strict=True)
             ),
-            patches=patches[: max(1, height // patch_px), : max(1, width // patch_px)],
+            patches=patches[: max(1, height // patch_px), : max(1, width // patch_px)].numpy(),
             patch_px=patch_px,
             sentences=said([fused.spoken for fused in seen if fused.spoken is not None], self._sentences),
         )

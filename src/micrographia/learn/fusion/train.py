@@ -38,6 +38,8 @@ _MEASURED: Final = "held_back_r2"
 _HELD_BACK_SEED: Final = 1_000_003
 _ROW: Final = 20
 _LOOK: Final = 200
+# What heads read has a length of 1, so that their weights have far to go.
+_OF_HEADS: Final = 5
 _TOLD_SHARE: Final = 8
 
 
@@ -248,18 +250,20 @@ def _optimisers(student: Student, settings: FusionSettings) -> tuple[torch.optim
 
     K. Jordan et al. (2024), https://kellerjordan.github.io/posts/muon; steps scaled as in arXiv:2502.16982.
     """
+    network = {id(p) for p in student.network.parameters()}
+    heads = [p for p in student.parameters() if id(p) not in network]
     stem = [p for p in student.network.stem.blocks.parameters() if p.requires_grad]
     inner = [p for p in student.network.parameters() if p.ndim == 2]
     elsewhere = {id(p) for p in (*stem, *inner)}
-    rest = [p for p in student.parameters() if p.requires_grad and id(p) not in elsewhere]
+    rest = [p for p in student.network.parameters() if p.requires_grad and id(p) not in elsewhere]
     rate, decay = settings.learning_rate, settings.weight_decay
-    slow = rate * settings.stem_share
+    groups = [(rest, rate), (stem, rate * settings.stem_share), (heads, rate * _OF_HEADS)]
     return (
         torch.optim.Muon(
             [{"params": inner, "highest": rate}], lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
         ),
         torch.optim.AdamW(
-            [{"params": rest, "highest": rate}, {"params": stem, "highest": slow}], lr=rate, weight_decay=decay
+            [{"params": some, "highest": highest} for some, highest in groups], lr=rate, weight_decay=decay
         ),
     )
 

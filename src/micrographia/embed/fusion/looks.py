@@ -1,9 +1,8 @@
-"""What a fused encoder looked at: which levels and streams counted, which patches, which sentences."""
+"""What a fused network looked at: which patches, and which sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -12,45 +11,6 @@ from torch.nn import functional
 
 from micrographia.embed.fusion.language import Spoken
 from micrographia.embed.fusion.network import Fused
-
-
-@dataclass(frozen=True, kw_only=True)
-class LevelReadOut:
-    """One level.
-
-    Parameters
-    ----------
-    patch_px : int
-        Side of a patch [px].
-    patch_stream, graph_stream : float
-        Weights of the two streams in what the level says; their sum is 1.
-    """
-
-    patch_px: int
-    patch_stream: float
-    graph_stream: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ReadOut:
-    """What a fused encoder looked at in one image.
-
-    Parameters
-    ----------
-    levels : tuple of LevelReadOut
-        Coarsest first.
-    patches : float tensor (row, column)
-        How much each patch of the finest level was looked at, as a multiple of what it would be if all were alike.
-    patch_px : int
-        Side of these patches [px].
-    sentences : tuple of (str, float)
-        Sentences with their weights, the heaviest first; the sum of all is 1. None where there is no language.
-    """
-
-    levels: tuple[LevelReadOut, ...]
-    patches: Float[Tensor, "row column"]
-    patch_px: int
-    sentences: tuple[tuple[str, float], ...]
 
 
 def looked_at(fused: Fused) -> Float[Tensor, "batch row column"]:
