@@ -1,0 +1,111 @@
+"""A fused encoder wherever an encoder can be named on the command line: classes, phases, verdicts."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.saved import write_fusion
+from micrographia.report.records import read_schema
+
+SENTENCES = ["it is dark", "it is bright", "lines run across it"]
+COUNT = 10
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A small network without training: random features tell coarse from fine."""
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("fused") / "fusion.safetensors"
+    plan = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3)
+    write_fusion(FusionNetwork(plan, torch.randn(3, 384)), {"sentences": SENTENCES}, file)
+    return f"fusion:{file}"
+
+
+def save(array, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.clip(array, 0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Ten images of coarse and ten of fine noise."""
+    home = tmp_path_factory.mktemp("images")
+    for side, sigma in (("coarse", 4), ("fine", 1)):
+        for k in range(COUNT):
+            noise = gaussian_filter(np.random.default_rng([k, sigma]).normal(size=(80, 96)), sigma)
+            save(128 + 60 * noise / noise.std(), home / side / f"{side}{k}.png")
+    return home
+
+
+def test_classes_with_where_it_looked(run, encoder, images, tmp_path):
+    model, out = tmp_path / "model", tmp_path / "out"
+    assert run("train", "classifier", "--images", images, "--out", model, "--encoder", encoder)[0] == 0
+    status, printed, _ = run("classify", images / "fine" / "fine3.png", "--model", model, "--out", out)
+    assert status == 0
+    assert "fine3.png: fine" in printed
+    result = json.loads((out / "result.json").read_text())
+    jsonschema.validate(result, read_schema("classes-1.json"))
+    found = result["images"][0]["read_out"]
+    assert [level["patch_px"] for level in found["levels"]] == [64, 32, 16]
+    for level in found["levels"]:
+        assert level["patch_stream"] + level["graph_stream"] == pytest.approx(1, abs=2e-4)
+    assert np.shape(found["patches"]) == (80 // 16, 96 // 16)
+    assert {s["sentence"] for s in found["sentences"]} == set(SENTENCES)
+    page = (out / "report.html").read_text()
+    assert "Where the encoder looked" in page
+    assert found["sentences"][0]["sentence"] in page
+
+
+def test_phases(run, encoder, tmp_path):
+    """A model names its encoder, and finds it again from another folder; without it, it says what is missing."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[:, 64:] = 1
+    frame = 80 + 90 * mask + np.random.default_rng(0).normal(0, 6, mask.shape)
+    save(frame, tmp_path / "images" / "a.png")
+    save(mask, tmp_path / "masks" / "a.png")
+    model = tmp_path / "model.safetensors"
+    words = ("--images", tmp_path / "images", "--masks", tmp_path / "masks", "--out", model)
+    status, _, err = run("segment", "train", *words, "--encoder", encoder, "--megapixels", 0.5, "--steps", 10)
+    assert (status, err) == (0, "")
+    status, _, err = run("segment", "apply", model, tmp_path / "images" / "a.png", "--out", tmp_path / "r")
+    assert (status, err) == (0, "")
+    found = np.asarray(Image.open(tmp_path / "r" / "a.png"))
+    assert (found == mask).mean() > 0.9
+
+
+def test_phases_without_the_encoder(run, tmp_path):
+    save(np.eye(96), tmp_path / "images" / "a.png")
+    save(np.eye(96), tmp_path / "masks" / "a.png")
+    words = ("--images", tmp_path / "images", "--masks", tmp_path / "masks", "--out", tmp_path / "model.safetensors")
+    status, _, err = run("segment", "train", *words, "--encoder", f"fusion:{tmp_path}/none.safetensors")
+    assert status == 2
+    assert "none.safetensors is no fused encoder" in err
+    assert err.count("\n") == 1
+
+
+def test_verdicts(run, encoder, images, tmp_path):
+    library, out = tmp_path / "library", tmp_path / "out"
+    criteria = tmp_path / "criteria.yaml"
+    criteria.write_text("criteria: [{id: even, title: Fine grain, accept: [fine], reject: [coarse]}]")
+    assert run("library", "create", library, "--criteria", criteria, "--actor", "Ann")[0] == 0
+    for side, flag in (("fine", "--accept"), ("coarse", "--reject")):
+        files = sorted((images / side).iterdir())[:-1]
+        assert run("library", "add", library, "--criterion", "even", flag, *files)[0] == 0
+    samples = [images / side / f"{side}{COUNT - 1}.png" for side in ("fine", "coarse")]
+    status, _, err = run(
+        "qualify", *samples, "--library", library, "--out", out, "--encoder", encoder, "--actor", "Ann", "--alpha", 0.2
+    )
+    assert (status, err) == (0, "")
+    tree = json.loads((out / "verdicts.json").read_text())
+    fine, coarse = (s["criteria"][0] for s in tree["samples"])
+    assert fine["score"] > 0 > coarse["score"]
+    assert [s["disposition"] for s in tree["samples"]] == ["accept", "reject"]
+    assert encoder in tree["encoders"]
