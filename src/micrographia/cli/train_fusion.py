@@ -28,6 +28,13 @@ def fusion(
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Classes of images: CSV with the columns file,class.")
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="What a language model said about these images and was found true: folder of `instruct generate`.",
+        ),
+    ] = None,
     made_up: Annotated[
         int, typer.Option(min=0, help="Pictures that are made up, on each process, before the first step.")
     ] = 3000,
@@ -73,6 +80,7 @@ def fusion(
     from micrographia.embed.choose import load_embedder
     from micrographia.embed.fusion.saved import bank_sentences
     from micrographia.instruct.engine.images import find_images
+    from micrographia.learn.fusion.answers import read_answers
     from micrographia.learn.fusion.made_up import KINDS
     from micrographia.learn.fusion.pictures import Pictures, make_up, read_labels, read_pictures
     from micrographia.learn.fusion.pictures import photographs as packaged
@@ -101,7 +109,11 @@ def fusion(
         if not reader.reads:
             raise InputError(f"--reads {reads} does not read texts; accepted are minilm and language:DIR")
         files = (file.name for file in find_images([str(path) for path in images or ()]))
-        given, classes, failed = read_pictures(files, {} if labels is None else read_labels(labels))
+        given, classes, failed = read_pictures(
+            files,
+            {} if labels is None else read_labels(labels),
+            None if answers is None else read_answers(answers),
+        )
         for reason in failed:
             stderr.print(f"micrographia: left out: {reason}", markup=False)
         with bar("made-up pictures") as tell:

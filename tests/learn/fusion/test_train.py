@@ -189,3 +189,12 @@ def test_photographs_come_with_scikit_image():
     found = photographs()
     assert len(found) == 17
     assert all(one.frame.ndim == 2 and min(one.frame.shape) >= 111 for one in found)
+
+
+def test_an_answer_takes_the_place_of_measured_words(teachers):
+    views = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64)).astype(np.float32)
+    said = teachers.targets(views, spoken=2, bf16=False, answers=["aaa", None]).captions
+    measured = teachers.targets(views, spoken=2, bf16=False).captions
+    np.testing.assert_allclose(said[0], teachers.reads.embed_texts(["aaa"])[0])
+    torch.testing.assert_close(said[1], measured[1])
+    assert not torch.allclose(said[0], measured[0])

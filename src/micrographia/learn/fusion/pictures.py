@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,10 +34,13 @@ class Picture:
         Grey values in any units.
     label : int
         Number of its class; -1: none.
+    answers : tuple of str
+        What a language model said about it.
     """
 
     frame: Float[np.ndarray, "height width"] | UInt8[np.ndarray, "height width"]
     label: int = -1
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,7 +112,7 @@ def photographs() -> tuple[Picture, ...]:
 
 
 def read_pictures(
-    names: Iterable[str], labels: dict[str, str]
+    names: Iterable[str], labels: Mapping[str, str], answers: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[tuple[Picture, ...], tuple[str, ...], list[str]]:
     """Return micrographs from files, their classes, and why others could not be read.
 
@@ -117,8 +120,10 @@ def read_pictures(
     ----------
     names : iterable of str
         Files, ``FILE::image`` where one holds several. An information bar is cut off.
-    labels : dict of str to str
+    labels : mapping of str to str
         Class of files, by name; others have none.
+    answers : mapping of str to tuple of str, optional
+        What was said about files, as of `read_answers`.
     """
     classes = tuple(sorted(set(labels.values())))
     found, failed = [], []
@@ -132,7 +137,8 @@ def read_pictures(
             failed.append(str(error))
             continue
         name = labels.get(Path(one).name)
-        found.append(Picture(frame=frame, label=-1 if name is None else classes.index(name)))
+        label = -1 if name is None else classes.index(name)
+        found.append(Picture(frame=frame, label=label, answers=(answers or {}).get(one, ())))
     return tuple(found), classes, failed
 
 

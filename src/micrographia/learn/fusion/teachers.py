@@ -90,7 +90,14 @@ class Teachers:
     reads: Encoder
 
     @torch.no_grad()
-    def targets(self, views: Float[np.ndarray, "batch side side"], *, spoken: int, bf16: bool) -> Targets:
+    def targets(
+        self,
+        views: Float[np.ndarray, "batch side side"],
+        *,
+        spoken: int,
+        bf16: bool,
+        answers: Sequence[str | None] | None = None,
+    ) -> Targets:
         """Return what the teachers make of views.
 
         Parameters
@@ -101,6 +108,8 @@ class Teachers:
             How many of them, the first, are measured and put into words.
         bf16 : bool
             Whether the image teachers compute in bfloat16.
+        answers : sequence of str or None, optional
+            What a language model said about each of the spoken ones, in place of the words for what is measured.
         """
         device = next(self.sees[0].parameters()).device
         images = torch.from_numpy(views)[:, None].to(device)
@@ -108,7 +117,9 @@ class Teachers:
             seen = [[m.float() for m in sees(images)] for sees in self.sees]
         measured = [texture(view) for view in views[:spoken]]
         cues = np.array([vector_of(cues) for cues in measured], dtype=np.float32).reshape(spoken, len(TEXTURE_CUES))
-        captions = self.reads.embed_texts([described(c).text for c in measured]) if measured else np.zeros((0, 1))
+        said = answers or [None] * spoken
+        texts = [answer or described(cues).text for answer, cues in zip(said, measured, strict=True)]
+        captions = self.reads.embed_texts(texts) if texts else np.zeros((0, 1))
         return Targets(
             whole=torch.cat([pooled(maps) for maps in seen], dim=1),
             patches=torch.cat([patch_vectors(maps) for maps in seen], dim=3).permute(0, 3, 1, 2),

@@ -187,7 +187,8 @@ def draw_batch(
     worse = np.stack([degraded(view, rng) for view in clean])
     weights = settings.weights
     spoken = settings.batch // _TOLD_SHARE or 1 if weights.cues or weights.captions or weights.sentences else 0
-    targets = teachers.targets(clean, spoken=spoken, bf16=settings.bf16)
+    answers = [str(rng.choice(one.answers)) if one.answers else None for one in drawn[:spoken]]
+    targets = teachers.targets(clean, spoken=spoken, bf16=settings.bf16, answers=answers)
     places = settings.side_px // settings.plan.patch_px[-1]
     hidden = rng.random((settings.batch, places, places)) < settings.hidden_share
     device = targets.whole.device
@@ -272,5 +273,5 @@ def _digest(pictures: Sequence[Picture]) -> str:
     digest = hashlib.sha256()
     for one in pictures:
         digest.update(np.ascontiguousarray(one.frame).tobytes())
-        digest.update(str(one.label).encode())
+        digest.update("\0".join((str(one.label), *one.answers)).encode())
     return digest.hexdigest()
