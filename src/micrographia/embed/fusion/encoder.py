@@ -18,23 +18,24 @@ from micrographia.embed.encoder import Encoder, version_of
 from micrographia.embed.fusion.looks import looked_at, said
 from micrographia.embed.fusion.network import Fused, FusionNetwork
 from micrographia.embed.fusion.saved import read_fusion
-from micrographia.embed.fusion.summary import grids_of, summarised, vectors_of
+from micrographia.embed.fusion.summary import summarised, vectors_of
 from micrographia.embed.read_out import LevelReadOut, ReadOut
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
 LEAST_SIDE_PX: Final = 32
-WINDOW_PX: Final = 192
+WINDOW_PX: Final = 256
+_BESIDE: Final = 2
 _BATCH: Final = 8
-_PREPARED: Final = "1 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 192 px"
+_PREPARED: Final = "2 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
 
 
 class FusionEncoder(Encoder):
     """A fused network as an encoder of images.
 
     Grey values are `normalised`, and an image is mirrored at its right and lower edge up to a multiple of 64 px. What
-    is larger than 192 px is looked at in windows, as the network learned; neighbours overlap where the side is no
-    multiple of 192 px. Patches that lie in the margin do not count.
+    is larger than 256 px is looked at in windows; neighbours overlap where the side is no multiple of 256 px. Patches
+    that lie in the margin do not count.
 
     Parameters
     ----------
@@ -82,20 +83,18 @@ class FusionEncoder(Encoder):
         shown = _windows(frame, plan.side_px)
         seen = list(self._seen(shown, batch))
         vectors = [torch.cat(parts).mean(dim=0, keepdim=True) for parts in zip(*map(vectors_of, seen), strict=True)]
-        sides_px = plan.patch_px[1:] or plan.patch_px
-        grids = [
+        merged = [
             shown.merged(torch.cat(parts), px)
-            for px, parts in zip(sides_px, zip(*map(grids_of, seen), strict=True), strict=True)
+            for px, parts in zip(plan.patch_px, zip(*(fused.patches for fused in seen), strict=True), strict=True)
         ]
-        kept = [g[:, :, : max(1, height // px), : max(1, width // px)] for px, g in zip(sides_px, grids, strict=True)]
-        fine = kept[-1].shape[2:]
-        coarser = [
-            functional.interpolate(g, scale_factor=px // sides_px[-1], mode="nearest")[:, :, : fine[0], : fine[1]]
-            for px, g in zip(sides_px[:-1], grids[:-1], strict=True)
+        # Patches that lie in the mirrored margin say nothing new.
+        grids = [
+            g[:, :, : max(1, height // px), : max(1, width // px)] for px, g in zip(plan.patch_px, merged, strict=True)
         ]
-        patches = torch.cat([kept[-1], *coarser], dim=1)[0].permute(1, 2, 0)
         return ImageEmbedding(
-            whole=summarised(vectors, kept)[0].numpy(), patches=patches.float().numpy(), patch_px=float(sides_px[-1])
+            whole=summarised(vectors, grids)[0].numpy(),
+            patches=_beside(merged[-_BESIDE:], grids[-1].shape[2:]).numpy(),
+            patch_px=float(plan.patch_px[-1]),
         )
 
     @torch.inference_mode()
@@ -173,6 +172,15 @@ def _windows(frame: Float[np.ndarray, "height width"], multiple_px: int) -> _Win
     ]
     greys = torch.from_numpy(np.stack([grey[t : t + side[0], x : x + side[1]] for t, x in corners]))[:, None]
     return _Windows(greys=greys, corners=corners, shape=(grey.shape[0], grey.shape[1]))
+
+
+def _beside(
+    grids: Sequence[Float[Tensor, "1 channel _row _column"]], shape: Sequence[int]
+) -> Float[Tensor, "row column channels"]:
+    """Return the vectors of the finest patches, each beside those of the coarser ones in which it lies."""
+    rows = grids[-1].shape[2]
+    spread = [functional.interpolate(g, scale_factor=rows // g.shape[2], mode="nearest") for g in reversed(grids)]
+    return torch.cat(spread, dim=1)[0, :, : shape[0], : shape[1]].permute(1, 2, 0).float()
 
 
 def _check_size(frame: Float[np.ndarray, "height width"], name: str, which: str) -> None:

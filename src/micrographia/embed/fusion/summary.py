@@ -12,7 +12,8 @@ from torch import Tensor
 from micrographia.embed.fusion.network import Fused
 from micrographia.embed.fusion.plan import FusionPlan
 
-_STATISTICS: Final = 4
+STATISTICS: Final = 4
+"""Mean, standard deviation, greatest and least value."""
 
 
 def summary(fused: Fused) -> Float[Tensor, "batch dimension"]:
@@ -26,20 +27,14 @@ def summary(fused: Fused) -> Float[Tensor, "batch dimension"]:
     Returns
     -------
     float tensor (batch, dimension)
-        As of `summarised`, of the fused vector of each level, of what language added, and of the patches of all levels
-        but the coarsest.
+        As of `summarised`, of the fused vector of each level, of what language added, and of the patches of all levels.
     """
-    return summarised(vectors_of(fused), grids_of(fused))
+    return summarised(vectors_of(fused), fused.patches)
 
 
 def vectors_of(fused: Fused) -> tuple[Float[Tensor, "batch width"], ...]:
     """Return the vectors of whole images: the fused ones, and what language added."""
     return (*fused.levels, *(() if fused.spoken is None else (fused.spoken.vector,)))
-
-
-def grids_of(fused: Fused) -> tuple[Float[Tensor, "batch width _row _column"], ...]:
-    """Return the patches of all levels but the coarsest, unless there is only that."""
-    return fused.patches[1:] or fused.patches
 
 
 def summarised(
@@ -79,7 +74,7 @@ def dimension_of(plan: FusionPlan) -> int:
     Examples
     --------
     >>> dimension_of(FusionPlan(width=32, blocks=(1, 1), language=False))
-    192
+    320
     """
     levels = len(plan.blocks)
-    return plan.width * (levels + plan.language + _STATISTICS * max(1, levels - 1))
+    return plan.width * (levels + plan.language + STATISTICS * levels)

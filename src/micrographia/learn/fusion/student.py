@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from micrographia.embed.fusion.network import Fused, FusionNetwork
-from micrographia.embed.fusion.summary import dimension_of, summary
+from micrographia.embed.fusion.summary import STATISTICS, dimension_of, summarised, vectors_of
 from micrographia.errors import InputError
 from micrographia.learn.fusion.losses import chosen, squared, told_apart, turned
 from micrographia.learn.fusion.settings import LossWeights
@@ -78,7 +78,7 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         plan = network.plan
-        size = dimension_of(plan)
+        size = dimension_of(plan) - (STATISTICS * plan.width if len(plan.blocks) > 1 else 0)
         self.network = network
         self.weights = weights
         self.to_whole = nn.Linear(size, whole) if weights.whole else None
@@ -128,5 +128,8 @@ class Student(nn.Module):
 
 
 def _of_length_one(fused: Fused) -> Float[Tensor, "batch dimension"]:
-    """Return what heads read: of some thousand numbers of size 1 each step of theirs would go far too far."""
-    return functional.normalize(summary(fused), dim=1)
+    """Return what heads read: of some thousand numbers of size 1 each step of theirs would go far too far.
+
+    A view has some nine patches of the coarsest level, whose extremes mean little; so they are left out.
+    """
+    return functional.normalize(summarised(vectors_of(fused), fused.patches[1:] or fused.patches), dim=1)
