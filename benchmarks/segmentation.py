@@ -29,6 +29,7 @@ from skimage.filters import threshold_multiotsu
 from skimage.future import TrainableSegmenter
 from sklearn.ensemble import RandomForestClassifier
 
+from micrographia.embed.fusion.maps import load_segmenting
 from micrographia.learn.segment.shapes import segmentation_loss
 from micrographia.learn.segment.train import SegmentSettings, train_segmenter
 from micrographia.learn.segment.views import Alterations, draw, orientation_of
@@ -65,20 +66,22 @@ def subset(data: Path, which: str, files: Sequence[str]) -> TrainingSet:
     return TrainingSet(images=tuple(t.images[0] for t in both), values=(0, 1, 2), names=names)
 
 
-def model_of(training: TrainingSet, seed: int, *, models: Path | None = None) -> SegmentationModel:
+def model_of(
+    training: TrainingSet, seed: int, *, models: Path | None = None, encoder: str = PACKAGED
+) -> SegmentationModel:
     """Train as `micrographia segment train` does; a model that an earlier run left in ``models`` is taken up."""
     learned = "".join(i.name for i in training.images).encode()
     path = None if models is None else models / f"{hashlib.sha256(learned).hexdigest()[:12]}-{seed}.safetensors"
     if path is not None and path.is_file():
-        return load_model(path)
-    model = train_segmenter(training, settings=SegmentSettings(seed=seed))
+        return load_model(path, load=load_segmenting)
+    model = train_segmenter(training, settings=SegmentSettings(seed=seed, encoder=encoder), load=load_segmenting)
     if path is not None:
         save_model(model, path)
     return model
 
 
-def ours(training: TrainingSet, seed: int, *, models: Path | None = None) -> Predict:
-    model = model_of(training, seed, models=models)
+def ours(training: TrainingSet, seed: int, *, models: Path | None = None, encoder: str = PACKAGED) -> Predict:
+    model = model_of(training, seed, models=models, encoder=encoder)
     return lambda frame: segment(frame, model).mask
 
 
@@ -150,7 +153,13 @@ def otsu(training: TrainingSet, seed: int) -> Predict:
     return lambda frame: place[np.digitize(frame, threshold_multiotsu(frame, 3))]
 
 
-METHODS = {"micrographia": ours, "random weights": from_scratch, "random forest": forest, "multi-Otsu": otsu}
+METHODS = {
+    "micrographia": ours,
+    "fused encoder": ours,
+    "random weights": from_scratch,
+    "random forest": forest,
+    "multi-Otsu": otsu,
+}
 
 
 def iou(
@@ -195,10 +204,12 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
     parser.add_argument("--models", type=Path, help="folder to keep our models in")
+    parser.add_argument("--fused", default="fusion", help="encoder of the method of that name")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     methods = {**METHODS, "micrographia": partial(ours, models=args.models)}
+    methods["fused encoder"] = partial(ours, encoder=args.fused)
     done = set()
     if args.results.is_file():
         done = {(r["set"], r["training"], r["method"], r["seed"]) for r in map(json.loads, args.results.open())}
