@@ -93,6 +93,16 @@ ENCODERS: Final = (
     ),
     Kind(
         name=FUSION,
+        example=FUSION,
+        sees=True,
+        reads=False,
+        shared_space=False,
+        licence="GPL-3.0-or-later, as the package; its teachers: Apache-2.0",
+        caution="A small student of ImageNet networks, taught on some hundred micrographs, photographs and made-up "
+        "pictures. Needs no download.",
+    ),
+    Kind(
+        name=FUSION,
         example="fusion:FILE",
         sees=True,
         reads=False,
@@ -161,8 +171,9 @@ def load_embedder(name: str) -> Encoder:
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``, ``"describe:<folder>"``,
-        ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`. Nothing is downloaded.
+        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"fusion"``, ``"language:<folder>"``,
+        ``"describe:<folder>"``, ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`.
+        Nothing is downloaded.
 
     Raises
     ------
@@ -198,8 +209,11 @@ def load_embedder(name: str) -> Encoder:
         return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
     if head == FUSION:
         from micrographia.embed.fusion.encoder import load_fusion
+        from micrographia.embed.fusion.saved import packaged_fusion
 
-        return load_fusion(Path(place), name=name, licence=kind.licence, caution=kind.caution)
+        return load_fusion(
+            Path(place) if place else packaged_fusion(), name=name, licence=kind.licence, caution=kind.caution
+        )
     if head == LANGUAGE:
         from micrographia.embed.language import load_language
 

@@ -8,11 +8,11 @@ from typing import Final
 import torch
 
 from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.saved import read_fusion
+from micrographia.embed.fusion.saved import packaged_fusion, read_fusion
 from micrographia.embed.fusion.stem import FINE_CHANNELS, FINE_PX
 from micrographia.segment.network.encoder import Encoder, load_encoder
 
-PREFIX: Final = "fusion:"
+NAME: Final = "fusion"
 _COARSE: Final = 2
 
 
@@ -52,7 +52,7 @@ class FusionMaps(Encoder):
 
 
 def load_segmenting(name: str) -> Encoder:
-    """Return an encoder for segmentation by name: ``fusion:FILE``, or what `load_encoder` takes.
+    """Return an encoder for segmentation by name: ``fusion``, ``fusion:FILE``, or what `load_encoder` takes.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def load_segmenting(name: str) -> Encoder:
     InputError
         See `load_encoder`.
     """
-    if not name.startswith(PREFIX):
+    kind, _, file = name.partition(":")
+    if kind != NAME:
         return load_encoder(name)
-    network, _ = read_fusion(Path(name.removeprefix(PREFIX)))
+    network, _ = read_fusion(Path(file) if file else packaged_fusion())
     return FusionMaps(network, name=name)

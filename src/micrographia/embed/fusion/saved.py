@@ -33,6 +33,11 @@ def bank_sentences() -> tuple[str, ...]:
     return tuple(text.split("\n")[:-1])
 
 
+def packaged_fusion() -> Path:
+    """Return the file of the weights that come with the package."""
+    return Path(str(resources.files("micrographia.weights").joinpath("fusion.safetensors")))
+
+
 def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> None:
     """Write a network, beside and then in place; weights in bfloat16.
 
