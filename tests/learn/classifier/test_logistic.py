@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from micrographia.learn.classifier.logistic import balanced_loss, balanced_temperature, fit_logistic
-from micrographia.qualify.classify.classifier import spread
+from micrographia.qualify.classify.classifier import log_probabilities, spread
 
 
 def blobs(counts, dimension, *, apart=1.0, seed=0):
@@ -58,8 +58,22 @@ def test_temperature_makes_probability_the_share_that_is_right(first, second, ap
     share = (first + second) / 20
     rows = [[apart, 0.0]] * first + [[0.0, apart]] * (10 - first) + [[0.0, apart]] * second
     logits, labels = np.array(rows + [[apart, 0.0]] * (10 - second)), np.repeat([0, 1], 10)
-    expected = apart / np.log(share / (1 - share))
-    assert balanced_temperature(logits, labels) == pytest.approx(np.clip(expected, np.exp(-1.5), np.exp(1.5)), rel=1e-3)
+    # Ten specimens say no more than 11 of 12, whatever they say.
+    deserved = share * 11 / 12 + (1 - share) / 12
+    expected = apart / np.log(deserved / (1 - deserved))
+    assert balanced_temperature(logits, labels, range(20)) == pytest.approx(expected, rel=1e-3)
+
+
+@given(st.integers(2, 50), st.floats(0.5, 40.0))
+@settings(max_examples=25, deadline=None)
+def test_what_was_always_right_is_as_sure_as_its_specimens_allow(count, apart):
+    logits, labels = np.repeat([[apart, 0.0], [0.0, apart]], count, axis=0), np.repeat([0, 1], count)
+    temperature = balanced_temperature(logits, labels, range(2 * count))
+    told = np.exp(log_probabilities(logits, temperature=temperature))
+    np.testing.assert_allclose(told[np.arange(2 * count), labels], (count + 1) / (count + 2), rtol=1e-3)
+    # Ten images of each specimen are no more specimens.
+    often = balanced_temperature(np.repeat(logits, 10, axis=0), np.repeat(labels, 10), np.repeat(range(2 * count), 10))
+    assert often == pytest.approx(temperature, rel=1e-3)
 
 
 def test_the_loss_of_even_odds_is_the_logarithm_of_two_whatever_the_counts():

@@ -15,8 +15,8 @@ from micrographia.qualify.classify.classifier import log_probabilities, spread
 _MOST_STEPS: Final = 10_000
 _LEAST_SHARE: Final = 1e-12
 """Directions in which the images vary by less of the largest variance are rounding."""
-_TEMPERATURES: Final = (-1.5, 1.5)
-"""Logarithms of the least and the greatest temperature: few images that are all told right say nothing of it."""
+_TEMPERATURES: Final = (-4.0, 4.0)
+"""Logarithms of the least and the greatest temperature."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,8 +120,13 @@ def balanced_loss(
     return float(-(balanced_weights(labels) @ told))
 
 
-def balanced_temperature(logits: Float[np.ndarray, "image class"], labels: Int[np.ndarray, " image"]) -> float:
-    """Return the temperature, from 0.22 to 4.5, under which the true classes are most probable, classes weighing alike.
+def balanced_temperature(
+    logits: Float[np.ndarray, "image class"], labels: Int[np.ndarray, " image"], specimens: Sequence[str]
+) -> float:
+    """Return the temperature under which the true classes are most probable, classes weighing alike.
+
+    Even if every image is told right, n specimens of a class say no more than that (n + 1) / (n + 2) of its images
+    will be: that is what the true class is to get, and the others share the rest.
 
     Parameters
     ----------
@@ -129,22 +134,32 @@ def balanced_temperature(logits: Float[np.ndarray, "image class"], labels: Int[n
         Said of images that were not learned from.
     labels : int array (image,)
         The truth.
+    specimens : sequence of str
+        What specimen each image is of.
 
     Notes
     -----
-    Guo et al. (2017), arXiv 1706.04599.
+    Guo et al. (2017), arXiv 1706.04599; targets as of J. Platt, Probabilistic outputs for support vector machines, in
+    Advances in Large Margin Classifiers (1999), here of specimens rather than of images.
 
     Examples
     --------
-    Three of four are right, so the answer deserves 0.75: logits 2 apart are to be divided by 2 / ln 3.
+    Three of four are right and each counts as 5/6, so the answer deserves 3/4 × 5/6 + 1/4 × 1/6 = 2/3: logits 2 apart
+    are to be divided by 2 / ln 2.
 
     >>> logits = np.array([[2.0, 0.0]] * 3 + [[0.0, 2.0]] + [[0.0, 2.0]] * 3 + [[2.0, 0.0]])
-    >>> round(balanced_temperature(logits, np.repeat([0, 1], 4)), 4), round(2 / float(np.log(3)), 4)
-    (1.8205, 1.8205)
+    >>> round(balanced_temperature(logits, np.repeat([0, 1], 4), "abcdefgh"), 4), round(2 / float(np.log(2)), 4)
+    (2.8854, 2.8854)
     """
+    count, classes = logits.shape
+    of_class = np.array([len({s for s, k in zip(specimens, labels, strict=True) if k == c}) for c in range(classes)])
+    rest = 1 / (of_class[labels] + 2)
+    wanted = np.repeat((rest / (classes - 1))[:, None], classes, axis=1)
+    wanted[np.arange(count), labels] = 1 - rest
+    weighed = balanced_weights(labels)[:, None] * wanted
 
     def loss(log_temperature: float) -> float:
-        return balanced_loss(logits, labels, temperature=float(np.exp(log_temperature)))
+        return float(-(weighed * log_probabilities(logits, temperature=float(np.exp(log_temperature)))).sum())
 
     return float(np.exp(minimize_scalar(loss, bounds=_TEMPERATURES, method="bounded", options={"xatol": 1e-7}).x))
 

@@ -96,7 +96,7 @@ def train_classifier(
     best = int(np.argmin(losses))
     logits, strength = told[best], settings.strengths[best]
     (model,) = fit_logistic(known.vectors, labels, strengths=[strength])
-    temperature = balanced_temperature(logits, labels)
+    temperature = balanced_temperature(logits, labels, specimens)
     probability = np.exp(log_probabilities(logits, temperature=temperature))
     distances, neighbours = left_out_distances(known.vectors, specimens, most=settings.neighbours)
     if progress is not None:
