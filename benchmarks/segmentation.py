@@ -70,7 +70,7 @@ def model_of(
     training: TrainingSet, seed: int, *, models: Path | None = None, encoder: str = PACKAGED
 ) -> SegmentationModel:
     """Train as `micrographia segment train` does; a model that an earlier run left in ``models`` is taken up."""
-    learned = "".join(i.name for i in training.images).encode()
+    learned = "".join(([encoder] if encoder != PACKAGED else []) + [i.name for i in training.images]).encode()
     path = None if models is None else models / f"{hashlib.sha256(learned).hexdigest()[:12]}-{seed}.safetensors"
     if path is not None and path.is_file():
         return load_model(path, load=load_segmenting)
@@ -209,7 +209,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     methods = {**METHODS, "micrographia": partial(ours, models=args.models)}
-    methods["fused encoder"] = partial(ours, encoder=args.fused)
+    methods["fused encoder"] = partial(ours, models=args.models, encoder=args.fused)
     done = set()
     if args.results.is_file():
         done = {(r["set"], r["training"], r["method"], r["seed"]) for r in map(json.loads, args.results.open())}

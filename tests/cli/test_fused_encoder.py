@@ -1,6 +1,7 @@
 """A fused encoder wherever an encoder can be named on the command line: classes, phases, verdicts."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.ndimage import gaussian_filter
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.embed.fusion.saved import write_fusion
+from micrographia.embed.fusion.stem import inherit
 from micrographia.report.records import read_schema
+from micrographia.segment.network.encoder import load_packaged
 
 SENTENCES = ["it is dark", "it is bright", "lines run across it"]
 COUNT = 10
@@ -20,11 +23,13 @@ COUNT = 10
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """A small network without training: random features tell coarse from fine."""
+    """A small network that has its teacher's eyes, and no other training."""
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp("fused") / "fusion.safetensors"
     plan = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3)
-    write_fusion(FusionNetwork(plan, torch.randn(3, 384)), {"sentences": SENTENCES}, file)
+    network = FusionNetwork(plan, torch.randn(3, 384))
+    inherit(network.stem, load_packaged())
+    write_fusion(network, {"sentences": SENTENCES}, file)
     return f"fusion:{file}"
 
 
@@ -57,28 +62,53 @@ def test_classes_with_where_it_looked(run, encoder, images, tmp_path):
     assert [level["patch_px"] for level in found["levels"]] == [64, 32, 16]
     for level in found["levels"]:
         assert level["patch_stream"] + level["graph_stream"] == pytest.approx(1, abs=2e-4)
-    assert np.shape(found["patches"]) == (80 // 16, 96 // 16)
+    assert np.shape(found["parts"]) == (80 // 16, 96 // 16)
+    assert np.shape(result["images"][0]["evidence"]["added_nats"]) == (80 // 16, 96 // 16)
     assert {s["sentence"] for s in found["sentences"]} == set(SENTENCES)
     page = (out / "report.html").read_text()
-    assert "Where the encoder looked" in page
+    assert "Blue speaks for fine, red against it" in page
+    assert "What the encoder attended to" in page
     assert found["sentences"][0]["sentence"] in page
 
 
-def test_phases(run, encoder, tmp_path):
-    """A model names its encoder, and finds it again from another folder; without it, it says what is missing."""
+def test_classes_of_tiles_have_no_map(run, encoder, images, tmp_path):
+    """The vector is a mean over tiles, each seen by itself: what the encoder makes of the whole did not decide."""
+    model, out = tmp_path / "model", tmp_path / "out"
+    words = ("--images", images, "--out", model, "--encoder", encoder, "--tile", 64)
+    assert run("train", "classifier", *words)[0] == 0
+    assert run("classify", images / "fine" / "fine3.png", "--model", model, "--out", out)[0] == 0
+    image = json.loads((out / "result.json").read_text())["images"][0]
+    assert (image["evidence"], image["read_out"]) == (None, None)
+
+
+def test_phases(run, encoder, tmp_path, monkeypatch):
+    """Two textures of one mean grey; the model finds its encoder from another folder, and says if it is gone."""
     mask = np.zeros((128, 128), np.uint8)
     mask[:, 64:] = 1
-    frame = 80 + 90 * mask + np.random.default_rng(0).normal(0, 6, mask.shape)
+    rng = np.random.default_rng(0)
+    coarse, fine = (gaussian_filter(rng.normal(size=mask.shape), sigma) for sigma in (4, 1))
+    frame = 128 + 50 * np.where(mask, fine / fine.std(), coarse / coarse.std())
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "fusion.safetensors").write_bytes(Path(encoder.removeprefix("fusion:")).read_bytes())
+    monkeypatch.chdir(own)
     save(frame, tmp_path / "images" / "a.png")
     save(mask, tmp_path / "masks" / "a.png")
     model = tmp_path / "model.safetensors"
     words = ("--images", tmp_path / "images", "--masks", tmp_path / "masks", "--out", model)
-    status, _, err = run("segment", "train", *words, "--encoder", encoder, "--megapixels", 0.5, "--steps", 10)
+    status, _, err = run(
+        "segment", "train", *words, "--encoder", "fusion:fusion.safetensors", "--megapixels", 1, "--steps", 30
+    )
     assert (status, err) == (0, "")
+    monkeypatch.chdir(tmp_path)
     status, _, err = run("segment", "apply", model, tmp_path / "images" / "a.png", "--out", tmp_path / "r")
     assert (status, err) == (0, "")
     found = np.asarray(Image.open(tmp_path / "r" / "a.png"))
-    assert (found == mask).mean() > 0.9
+    assert (found == mask).mean() > 0.85
+    (own / "fusion.safetensors").unlink()
+    status, _, err = run("segment", "apply", model, tmp_path / "images" / "a.png", "--out", tmp_path / "q")
+    assert status == 2
+    assert "own/fusion.safetensors is no fused encoder" in err
 
 
 def test_phases_without_the_encoder(run, tmp_path):

@@ -65,7 +65,7 @@ def _classified(
 ) -> tuple[list[Classified], list[tuple[str, str]]]:
     """Classify images; those that cannot be are told among the failures, unless it is the only one."""
     from micrographia.embed.whole import whole_vector
-    from micrographia.qualify.classify.decide import decide
+    from micrographia.qualify.classify.decide import decide, slopes_for
     from micrographia.read import read
     from micrographia.report.classified import classified
 
@@ -79,8 +79,12 @@ def _classified(
                 vector = whole_vector(encoder, micrograph.frames[0], tile_px=classifier.tile_px)
                 sha256 = micrograph.provenance.sha256
                 found = decide(vector, classifier, settings=settings, sha256=sha256)
-                read_out = encoder.read_out(micrograph.frames[0])
-                done.append(classified(micrograph, found, classifier, read_out=read_out))
+                evidence, read_out = None, None
+                if classifier.tile_px is None:  # else the vector is a mean over tiles that were seen one by one
+                    slopes = slopes_for(found.likeliest, found.probability, classifier)
+                    evidence = encoder.evidence(micrograph.frames[0], slopes)
+                    read_out = encoder.read_out(micrograph.frames[0])
+                done.append(classified(micrograph, found, classifier, evidence=evidence, read_out=read_out))
             except MicrographiaError as error:
                 if len(files) == 1:
                     raise

@@ -61,7 +61,7 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="efficientnet-lite0, fusion:FILE, or the folder or hub name of a transformers backbone.",
+            help="efficientnet-lite0, fusion, fusion:FILE, or the folder or hub name of a transformers backbone.",
         ),
     ] = "efficientnet-lite0",
     orientation: Annotated[
@@ -76,6 +76,7 @@ def train(
     no_info_bar: NoInfoBarFlag = False,
 ) -> None:
     """Learn to segment from labelled images, in minutes. Writes the model and, beside it, its card."""
+    from micrographia.embed.choose import absolute
     from micrographia.embed.fusion.maps import load_segmenting
     from micrographia.learn.segment.card import model_card
     from micrographia.learn.segment.train import Directions, SegmentSettings, train_segmenter
@@ -92,7 +93,11 @@ def train(
         images, masks, names=_names(classes), unlabelled=_unlabelled(unlabelled), info_bar=not no_info_bar
     )
     settings = SegmentSettings(
-        encoder=encoder, orientation=cast("Directions", orientation), megapixels=megapixels, steps=steps, seed=seed
+        encoder=absolute(encoder),
+        orientation=cast("Directions", orientation),
+        megapixels=megapixels,
+        steps=steps,
+        seed=seed,
     )
     with bar("steps") as tell:
         model = train_segmenter(training, settings=settings, load=load_segmenting, progress=tell)

@@ -51,7 +51,7 @@ def classifier(
 
     Images that cannot be read are listed and left out; the model is made of the rest, and the exit status is 2.
     """
-    from micrographia.embed.choose import load_embedder
+    from micrographia.embed.choose import absolute, load_embedder
     from micrographia.learn.classifier.images import embed_files, labelled_files
     from micrographia.learn.classifier.settings import ClassifierSettings
     from micrographia.learn.classifier.train import train_classifier
@@ -60,7 +60,7 @@ def classifier(
     if images.resolve() in (out.resolve(), *out.resolve().parents):
         raise OutputError(f"--out is {out}, among the images of {images}; give another folder")
     files = labelled_files(images, groups=groups)
-    model = load_embedder(encoder)
+    model = load_embedder(absolute(encoder))
     if not model.sees:
         raise InputError(f"encoder {model.name} does not see images; accepted is one that does, see `embed --list`")
     if files.beside:

@@ -32,7 +32,8 @@ def fusion(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="What a language model said about these images and was found true: folder of `instruct generate`.",
+            help="What a language model said about these images and was found true: folder of `instruct generate`. "
+            "Parts of images are shown, turned and magnified: what is said of sizes and places does not hold for them.",
         ),
     ] = None,
     made_up: Annotated[
@@ -119,7 +120,8 @@ def fusion(
         with bar("made-up pictures") as tell:
             pool = make_up(made_up, seed=seed * 1000 + state.process_index, first_label=len(classes), progress=tell)
         given = (*given, *(packaged() if photographs else ()))
-        pictures = Pictures(given=given, made_up=pool, classes=(*classes, *KINDS))
+        kinds = [f"made up: {kind}" for kind in KINDS] if pool else []
+        pictures = Pictures(given=given, made_up=pool, classes=(*classes, *kinds))
         teachers = Teachers(sees=tuple(load_encoder(name).eval() for name in sees or [PACKAGED]), reads=reader)
         with bar("steps") as tell:
             weights = train_fusion(pictures, teachers, bank_sentences(), out, settings=settings, progress=tell)

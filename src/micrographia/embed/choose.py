@@ -97,7 +97,7 @@ ENCODERS: Final = (
         sees=True,
         reads=False,
         shared_space=False,
-        licence="GPL-3.0-or-later, as the package; its teachers: Apache-2.0",
+        licence="GPL-3.0-or-later, as the package; contains weights of EfficientNet-Lite0 (Apache-2.0), changed",
         caution="A small student of ImageNet networks, taught on some hundred micrographs, photographs and made-up "
         "pictures. Needs no download.",
     ),
@@ -107,7 +107,7 @@ ENCODERS: Final = (
         sees=True,
         reads=False,
         shared_space=False,
-        licence="that of its teachers (Apache-2.0 for the packaged ones) and of the images it learned from",
+        licence="that of the images it learned from; contains weights of EfficientNet-Lite0 (Apache-2.0), changed",
         caution="What `micrographia train fusion` wrote: as good as its teachers and its images, and not yet compared "
         "with the packaged encoder on tasks of yours.",
     ),
@@ -165,6 +165,21 @@ def kind_of(name: str) -> Kind | None:
     return next((k for k in ENCODERS if k.name == head and (":" in k.example) == bool(colon)), None)
 
 
+def absolute(name: str) -> str:
+    """Return the name of an encoder as a model keeps it: a file or folder by its absolute path, if it is here.
+
+    Examples
+    --------
+    >>> absolute("fusion"), absolute("clip:openai/clip-vit-base-patch32")
+    ('fusion', 'clip:openai/clip-vit-base-patch32')
+    >>> absolute("fusion:here") == f"fusion:{Path('here').resolve()}"
+    True
+    """
+    head, colon, place = name.partition(":")
+    here = Path(place)
+    return f"{head}:{here.resolve()}" if colon and place and (head == FUSION or here.exists()) else name
+
+
 def load_embedder(name: str) -> Encoder:
     """Return an encoder by name.
 
@@ -209,11 +224,9 @@ def load_embedder(name: str) -> Encoder:
         return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
     if head == FUSION:
         from micrographia.embed.fusion.encoder import load_fusion
-        from micrographia.embed.fusion.saved import packaged_fusion
+        from micrographia.embed.fusion.saved import fusion_file
 
-        return load_fusion(
-            Path(place) if place else packaged_fusion(), name=name, licence=kind.licence, caution=kind.caution
-        )
+        return load_fusion(fusion_file(name), name=name, licence=kind.licence, caution=kind.caution)
     if head == LANGUAGE:
         from micrographia.embed.language import load_language
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from micrographia.embed.embedding import ImageEmbedding
-from micrographia.embed.read_out import ReadOut
+from micrographia.embed.read_out import PatchEvidence, ReadOut
 from micrographia.embed.text_embedding import TextEmbedding
 from micrographia.errors import InputError
 
@@ -116,12 +116,31 @@ class Encoder:
         return wholes.reshape(len(tops), len(lefts), -1)
 
     def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut | None:
-        """Return where the encoder looked in an image; None of encoders that cannot say.
+        """Return what the encoder attended to in an image; None of encoders that cannot say.
 
         Parameters
         ----------
         frame : float array (height, width)
             Grey values in any units.
+
+        Raises
+        ------
+        InputError
+            As of `embed_images`.
+        """
+        return None
+
+    def evidence(
+        self, frame: Float[np.ndarray, "height width"], slopes: Float[np.ndarray, " dimension"]
+    ) -> PatchEvidence | None:
+        """Return what each patch of an image adds to a score; None of encoders that cannot say.
+
+        Parameters
+        ----------
+        frame : float array (height, width)
+            Grey values in any units.
+        slopes : float array (dimension,)
+            How the score changes with each number of the vector of the whole image.
 
         Raises
         ------

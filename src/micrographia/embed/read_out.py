@@ -1,4 +1,4 @@
-"""What an encoder says of where it looked, as far as it can."""
+"""What an encoder says of how it came to its vector, as far as it can."""
 
 from __future__ import annotations
 
@@ -27,21 +27,38 @@ class LevelReadOut:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReadOut:
-    """Where an encoder looked in one image.
+    """What an encoder attended to in one image.
 
     Parameters
     ----------
     levels : tuple of LevelReadOut
         Coarsest first.
     patches : float32 array (row, column)
-        How much each patch was looked at, as a multiple of what it would be if all were alike.
+        How much each patch was looked at, as a multiple of the mean. Where a network sees an image in windows, the
+        looks at a window have the same sum, whatever is in it.
     patch_px : int
         Side of these patches [px].
     sentences : tuple of (str, float)
-        Sentences with their weights, the heaviest first; the sum of all is 1. None where there is no language.
+        Sentences with their weights, the heaviest first; the sum of all is 1. Empty where there is no language.
     """
 
     levels: tuple[LevelReadOut, ...]
     patches: Float32[np.ndarray, "row column"]
     patch_px: int
     sentences: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatchEvidence:
+    """What each patch of an image adds to a score of the image's vector.
+
+    Parameters
+    ----------
+    patch_px : int
+        Side of a patch [px].
+    added : float32 array (row, column)
+        In the unit of the score; above 0 where a patch raises it.
+    """
+
+    patch_px: int
+    added: Float32[np.ndarray, "row column"]

@@ -12,14 +12,14 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, PositiveInt
 
-from micrographia.embed.read_out import ReadOut
+from micrographia.embed.read_out import PatchEvidence, ReadOut
 from micrographia.micrograph import Micrograph
 from micrographia.qualify.classify.classifier import UNKNOWN, Classifier
 from micrographia.qualify.classify.decide import ClassifySettings, Decision, Reason, shortages
 from micrographia.qualify.classify.record import ClassifierRecord, Share
 from micrographia.report.folder import new_folder
 from micrographia.report.qualification_pictures import Shown, shown
-from micrographia.report.read_out import ReadOutResult, read_out_result
+from micrographia.report.read_out import PatchEvidenceResult, ReadOutResult, patch_evidence_result, read_out_result
 from micrographia.report.records import Part, ScanResult, scan_result, schema_of, versions
 
 _DIGITS: Final = 6
@@ -56,7 +56,12 @@ class ClassifiedResult(Part):
     p_familiar: FiniteFloat = Field(gt=0, le=1, description="Conformal p-value of being like the training images")
     nearest: tuple[NearResult, ...]
     remarks: tuple[str, ...]
-    read_out: ReadOutResult | None = Field(description="Where the encoder looked; null for encoders that cannot say")
+    evidence: PatchEvidenceResult | None = Field(
+        default=None, description="Which parts speak for the most probable class; null for encoders that cannot say"
+    )
+    read_out: ReadOutResult | None = Field(
+        default=None, description="What the encoder attended to; null for encoders that cannot say"
+    )
 
 
 class ModelResult(Part):
@@ -122,7 +127,12 @@ def generated_schema(file: str) -> dict[str, Any]:
 
 
 def classified(
-    micrograph: Micrograph, found: Decision, classifier: Classifier, *, read_out: ReadOut | None = None
+    micrograph: Micrograph,
+    found: Decision,
+    classifier: Classifier,
+    *,
+    evidence: PatchEvidence | None = None,
+    read_out: ReadOut | None = None,
 ) -> Classified:
     """Return an image with its class as it is written and shown.
 
@@ -134,10 +144,17 @@ def classified(
         What is said of it.
     classifier : Classifier
         What decided.
+    evidence : PatchEvidence, optional
+        Which patches speak for the most probable class.
     read_out : ReadOut, optional
-        Where its encoder looked.
+        What the encoder attended to.
     """
-    return Classified(result=_result(micrograph, found, classifier, read_out), picture=shown(micrograph))
+    result = _result(micrograph, found, classifier)
+    seen = {
+        "evidence": None if evidence is None else patch_evidence_result(evidence),
+        "read_out": None if read_out is None else read_out_result(read_out),
+    }
+    return Classified(result=result.model_copy(update=seen), picture=shown(micrograph))
 
 
 def headline(image: ClassifiedResult) -> str:
@@ -234,9 +251,7 @@ def classes_csv(result: ClassesResult) -> str:
     return handle.getvalue()
 
 
-def _result(
-    micrograph: Micrograph, found: Decision, classifier: Classifier, read_out: ReadOut | None
-) -> ClassifiedResult:
+def _result(micrograph: Micrograph, found: Decision, classifier: Classifier) -> ClassifiedResult:
     return ClassifiedResult.model_validate(
         {
             "scan": scan_result(micrograph),
@@ -263,6 +278,5 @@ def _result(
                 for near in found.nearest
             ),
             "remarks": found.remarks,
-            "read_out": None if read_out is None else read_out_result(read_out),
         }
     )

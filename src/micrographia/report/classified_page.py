@@ -14,7 +14,7 @@ from micrographia.report.document import document
 from micrographia.report.markup import doubts, section, table, text
 from micrographia.report.numbers import number, probability
 from micrographia.report.qualification_pictures import Shown, kept_pictures, placed_picture
-from micrographia.report.read_out import read_out_figure
+from micrographia.report.read_out import evidence_figure, read_out_figure
 
 _NAV: Final = (
     ("overview", "Overview"),
@@ -115,12 +115,15 @@ def _image(place: int, image: ClassifiedResult, picture: Shown, result: ClassesR
     ]
     ended = "".join(f"<li>{text(remark[:1].upper() + remark[1:])}.</li>" for remark in image.remarks)
     remarks = f'<ul class="remarks">{ended}</ul>' if ended else ""
+    evidence = ""
+    if image.evidence is not None:
+        evidence = evidence_figure(image.evidence, image.likeliest, f"picture-{place}", picture)
     nearest = table((("Nearest training image", ""), ("Its class", ""), ("Distance", "n")), near)
     return section(
         f"image-{place}",
         f"{text(image.scan.file)} {_badge(image)}",
         f'<p class="note">{text(_because(image, result))}</p>{remarks}',
-        f'<div class="beside"><figure>{drawn}<figcaption>{text(image.scan.file)}</figcaption></figure></div>',
+        f'<div class="beside"><figure>{drawn}<figcaption>{text(image.scan.file)}</figcaption></figure>{evidence}</div>',
         f'<div class="two"><div>{table(heads, rows)}{rest}</div><div>{nearest}</div></div>',
         "" if image.read_out is None else read_out_figure(image.read_out, f"picture-{place}", picture),
     )

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrographia.embed.fusion.encoder import FusionEncoder, _starts, _windows
+from micrographia.embed.fusion.encoder import WINDOW_PX, FusionEncoder, _starts, _windows
 from micrographia.embed.fusion.looks import looked_at
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
@@ -124,3 +124,80 @@ def test_a_read_out_covers_images_of_every_size(encoder, shape):
 def test_what_is_too_small_cannot_be_read_out(encoder):
     with pytest.raises(InputError, match="the image is of shape"):
         encoder.read_out(np.zeros((300, 20)))
+
+
+def test_images_of_one_size_go_through_together(encoder):
+    """Sizes alternate and repeat; each image gets what it gets alone, and its own place."""
+    rng = np.random.default_rng(8)
+    frames = [rng.normal(size=shape) for shape in [(64, 64)] * 3 + [(300, 80)] * 2 + [(64, 64)]]
+    together = list(encoder.embed_images(frames, batch=4))
+    for frame, found in zip(frames, together, strict=True):
+        (alone,) = encoder.embed_images([frame])
+        np.testing.assert_allclose(found.whole, alone.whole, atol=2e-3)
+        np.testing.assert_allclose(found.patches, alone.patches, atol=2e-3)
+
+
+def test_windows_are_read_out_side_by_side(encoder):
+    """Two windows: gates and sentences are means; looks of each lie where it lay, relative to the mean of all."""
+    frame = np.random.default_rng(9).normal(size=(64, 2 * WINDOW_PX))
+    grey = torch.from_numpy(normalised(frame))[None, None]
+    with torch.inference_mode():
+        one, other = (encoder._network(part) for part in grey.split(WINDOW_PX, dim=3))
+    found = encoder.read_out(frame)
+    gates = (one.gates[0, 0, 0] + other.gates[0, 0, 0]) / 2
+    assert found.levels[0].patch_stream == pytest.approx(float(gates), abs=1e-5)
+    looks = torch.cat([looked_at(one), looked_at(other)], dim=2)[0]
+    np.testing.assert_allclose(found.patches, looks / looks.mean(), rtol=1e-3)
+
+
+def test_evidence_adds_up_to_what_a_score_gains(encoder):
+    """A score of means only: what patches add is its slope times their distance from the mean, so the sum is 0."""
+    plan = encoder.plan
+    frame = np.random.default_rng(10).normal(size=(128, 192))
+    (embedding,) = encoder.embed_images([frame])
+    slopes = np.random.default_rng(11).normal(size=len(embedding.whole))
+    first = plan.width * (len(plan.blocks) + 1 + 4 * 2)
+    only_fine_means = np.where(np.arange(len(slopes)) // plan.width == first // plan.width, slopes, 0)
+    found = encoder.evidence(frame, only_fine_means)
+    fine = fused_of(encoder, frame).patches[2][0]
+    size = fine.mean(dim=(1, 2)).square().mean().sqrt()
+    slope = torch.from_numpy(slopes[first : first + plan.width]).float()
+    mean = fine.mean(dim=(1, 2))
+    # The root mean square by which the mean is divided turns the slope.
+    along = (slope - mean * (slope @ mean) / (plan.width * size**2)) / size
+    wanted = torch.einsum("c,cij->ij", along, fine - mean[:, None, None]) / fine[0].numel()
+    np.testing.assert_allclose(found.added, wanted, atol=1e-4)
+    assert found.added.sum() == pytest.approx(0, abs=1e-3)
+    assert found.patch_px == 16
+
+
+@pytest.mark.parametrize("shape", [(40, 300), (500, 333), (32, 32)])
+def test_evidence_covers_images_of_every_size(encoder, shape):
+    frame = np.random.default_rng(12).normal(size=shape)
+    (embedding,) = encoder.embed_images([frame])
+    found = encoder.evidence(frame, np.ones(len(embedding.whole)))
+    assert found.added.shape == (shape[0] // 16, shape[1] // 16)
+    assert np.isfinite(found.added).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"blocks": (1,)},
+        {"language": False, "graph": False, "hypergraph": False, "gates": False},
+        {"gates": False, "hypergraph": False},
+    ],
+)
+def test_plans_without_some_parts_say_what_they_have(changes):
+    plan = replace(SMALL, **changes)
+    bank = torch.randn(5, 8) if plan.language else torch.zeros(0, 8)
+    words = SENTENCES if plan.language else ()
+    less = FusionEncoder(FusionNetwork(plan, bank), words, name="f", version="0" * 16, licence="", caution="")
+    frame = np.random.default_rng(13).normal(size=(96, 300))
+    (found,) = less.embed_images([frame])
+    assert found.whole.shape == (dimension_of(plan),)
+    assert found.patches.shape == (6, 18, 32 * min(2, len(plan.blocks)))
+    read = less.read_out(frame)
+    assert len(read.levels) == len(plan.blocks)
+    assert len(read.sentences) == len(words)
+    assert less.evidence(frame, np.ones(len(found.whole))).added.shape == (6, 18)

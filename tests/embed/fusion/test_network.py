@@ -163,14 +163,14 @@ def test_language_without_sentences():
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "fusion.safetensors"
-    write_fusion(network_of(SMALL), {"sentences": ["a"]}, path)
+    write_fusion(network_of(SMALL), {"sentences": list("abcde")}, path)
     return path
 
 
 @torch.inference_mode()
 def test_weights_come_back_but_for_bfloat16(saved, images):
     network, record = read_fusion(saved)
-    assert record["sentences"] == ["a"]
+    assert record["sentences"] == list("abcde")
     before, after = network_of(SMALL).state_dict(), network.state_dict()
     assert torch.equal(before["bank"], after["bank"])
     for name, value in before.items():
@@ -191,3 +191,10 @@ def test_damaged_weights_and_another_architecture(saved, tmp_path):
         read_fusion(tmp_path / "bare")
     with pytest.raises(ReadError, match="is no fused encoder"):
         read_fusion(tmp_path / "none")
+
+
+def test_sentences_that_are_not_those_of_the_bank(tmp_path):
+    path = tmp_path / "fusion.safetensors"
+    write_fusion(network_of(SMALL), {"sentences": ["a"]}, path)
+    with pytest.raises(ReadError, match="1 sentences and 5 vectors"):
+        read_fusion(path)

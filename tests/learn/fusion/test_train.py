@@ -9,15 +9,19 @@ import pytest
 import torch
 
 from micrographia.embed.encoder import Encoder
+from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.embed.fusion.saved import read_fusion
+from micrographia.embed.fusion.stem import Stem, inherit
 from micrographia.embed.fusion.summary import summary
 from micrographia.errors import InputError, ReadError
 from micrographia.learn.fusion.pictures import Picture, Pictures, make_up, photographs
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
+from micrographia.learn.fusion.student import Student
 from micrographia.learn.fusion.teachers import Teachers
-from micrographia.learn.fusion.train import CARD, CHECKPOINT, CURVE, WEIGHTS, train_fusion
+from micrographia.learn.fusion.train import CARD, CHECKPOINT, CURVE, WEIGHTS, _optimisers, train_fusion
 from micrographia.segment.network.encoder import Encoder as ImageEncoder
+from micrographia.segment.network.encoder import load_packaged
 
 PLAN = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=2, text_width=6)
 TINY = FusionSettings(
@@ -26,7 +30,7 @@ TINY = FusionSettings(
     batch=4,
     side_px=64,
     made_up=6,
-    scaled_on=8,
+    scaled_on=10,
     held_back=2,
     bf16=False,
     checkpoint_every=2,
@@ -171,6 +175,72 @@ def test_labels_are_learned_where_there_are_some(teachers, tmp_path):
     train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=settings)
     rows = rows_of(tmp_path)
     assert float(rows[-1]["labels"]) < 0.5 * math.log(2)
+
+
+def test_batches_without_a_label_teach_nothing_of_classes(teachers, tmp_path):
+    frames = [np.random.default_rng(k).normal(0, 1, (96, 96)).astype(np.float32) for k in range(2)]
+    pictures = Pictures(given=tuple(Picture(frame=f) for f in frames), made_up=(), classes=("bright", "dark"))
+    only = LossWeights(**{name: float(name == "labels") for name in vars(LossWeights())})
+    train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=replace(TINY, steps=1, weights=only))
+    (row,) = rows_of(tmp_path)
+    assert float(row["labels"]) == 0
+
+
+class Coarse(Sees):
+    """The same at other strides, of which the finest is 4 and no map has the student's."""
+
+    def __init__(self):
+        super().__init__()
+        self.strides = (4, 8, 32, 32, 32)
+
+
+def test_teachers_of_other_strides_are_seen_side_by_side(teachers, pictures, tmp_path):
+    views = np.random.default_rng(0).normal(size=(2, 64, 64)).astype(np.float32)
+    both = Teachers(sees=(*teachers.sees, Coarse().eval()), reads=teachers.reads)
+    found = both.targets(views, spoken=0, bf16=False)
+    one = teachers.targets(views, spoken=0, bf16=False)
+    assert found.patches.shape == (2, 20, 4, 4)
+    torch.testing.assert_close(found.patches[:, :10], one.patches)
+    # Means over 4 px, averaged over patches of 16 px, are means over 16 px; those over 32 px stand for four patches.
+    wanted = torch.nn.functional.avg_pool2d(torch.from_numpy(views)[:, None], 16)[:, 0]
+    torch.testing.assert_close(found.patches[:, 10], wanted)
+    coarse = torch.nn.functional.avg_pool2d(torch.from_numpy(views)[:, None], 32)
+    torch.testing.assert_close(found.patches[:, 14], coarse[:, 0].repeat_interleave(2, 1).repeat_interleave(2, 2))
+    train_fusion(pictures, both, SENTENCES, tmp_path, settings=replace(TINY, steps=1))
+
+
+def test_the_stem_is_inherited_and_its_first_blocks_stay(whole):
+    """After four steps what was kept is the packaged encoder's to the last bit of bfloat16; the rest has moved."""
+    network, _ = read_fusion(whole / WEIGHTS)
+    fresh = Stem(PLAN.width)
+    inherit(fresh, load_packaged())
+    now, before = network.stem.state_dict(), fresh.state_dict()
+    for name, value in before.items():
+        if name.startswith("projection"):
+            continue
+        kept = name.startswith("first") or int(name.split(".")[1]) < TINY.stem_kept
+        assert torch.equal(now[name], value.to(torch.bfloat16).float()) == kept, name
+
+
+def test_the_stem_learns_slower_and_the_heads_faster_than_the_rest():
+    network = FusionNetwork(PLAN, torch.zeros(3, 6))
+    student = Student(network, LossWeights(), whole=5, patches=3, cues=2, classes=2)
+    matrices, others = _optimisers(student, TINY)
+    shares = {
+        id(p): group["highest"] / TINY.learning_rate
+        for group in (*matrices.param_groups, *others.param_groups)
+        for p in group["params"]
+    }
+    assert {shares[id(p)] for p in network.stem.blocks.parameters()} == {TINY.stem_share}
+    assert shares[id(student.to_whole.weight)] == shares[id(student.to_labels.bias)] == 5
+    assert {shares[id(p)] for p in network.levels.parameters()} == {1}
+    assert len(shares) == len(list(student.parameters()))
+
+
+@pytest.mark.parametrize("count", [12, -1])
+def test_a_stem_has_eleven_blocks(count):
+    with pytest.raises(InputError, match=f"stem_kept is {count}; accepted is 0"):
+        replace(TINY, stem_kept=count)
 
 
 def test_nothing_to_learn_from(teachers, tmp_path):

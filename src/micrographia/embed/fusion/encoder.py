@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -11,21 +13,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
-from torch.nn import functional
 
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, version_of
-from micrographia.embed.fusion.looks import looked_at, said
-from micrographia.embed.fusion.network import Fused, FusionNetwork
+from micrographia.embed.fusion.looks import looked_at
+from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.saved import read_fusion
 from micrographia.embed.fusion.summary import summarised, vectors_of
-from micrographia.embed.read_out import LevelReadOut, ReadOut
+from micrographia.embed.read_out import LevelReadOut, PatchEvidence, ReadOut
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
 LEAST_SIDE_PX: Final = 32
 WINDOW_PX: Final = 256
-_BESIDE: Final = 2
+_LEVELS_IN_PATCHES: Final = 2
 _BATCH: Final = 8
 _PREPARED: Final = "2 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
 
@@ -74,55 +75,120 @@ class FusionEncoder(Encoder):
         """
         for k, frame in enumerate(frames):
             _check_size(frame, self.name, f"image {k + 1} of {len(frames)}")
-            yield self._embedded(frame, batch)
+        for shape, group in groupby(frames, key=lambda frame: frame.shape):
+            alike = list(group)
+            at_once = max(1, batch // _windows_of(shape, self.plan.side_px))
+            for k in range(0, len(alike), at_once):
+                for seen in self._see(alike[k : k + at_once], batch):
+                    yield ImageEmbedding(
+                        whole=summarised(seen.vectors, seen.grids)[0].numpy(),
+                        patches=_side_by_side(seen.grids[-_LEVELS_IN_PATCHES:]).numpy(),
+                        patch_px=float(self.plan.patch_px[-1]),
+                    )
 
-    @torch.inference_mode()
-    def _embedded(self, frame: Float[np.ndarray, "height width"], batch: int) -> ImageEmbedding:
-        plan = self.plan
-        height, width = frame.shape
-        shown = _windows(frame, plan.side_px)
-        seen = list(self._seen(shown, batch))
-        vectors = [torch.cat(parts).mean(dim=0, keepdim=True) for parts in zip(*map(vectors_of, seen), strict=True)]
-        merged = [
-            shown.merged(torch.cat(parts), px)
-            for px, parts in zip(plan.patch_px, zip(*(fused.patches for fused in seen), strict=True), strict=True)
-        ]
-        # Patches that lie in the mirrored margin say nothing new.
-        grids = [
-            g[:, :, : max(1, height // px), : max(1, width // px)] for px, g in zip(plan.patch_px, merged, strict=True)
-        ]
-        return ImageEmbedding(
-            whole=summarised(vectors, grids)[0].numpy(),
-            patches=_beside(merged[-_BESIDE:], grids[-1].shape[2:]).numpy(),
-            patch_px=float(plan.patch_px[-1]),
-        )
-
-    @torch.inference_mode()
     def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut:
-        """Return what the network looked at in an image; weights are means over the windows. See `Encoder`."""
+        """Return what the network attended to in an image; weights are means over its windows. See `Encoder`."""
         _check_size(frame, self.name, "the image")
-        plan = self.plan
-        height, width = frame.shape
-        shown = _windows(frame, plan.side_px)
-        seen = list(self._seen(shown, _BATCH))
-        gates = torch.cat([fused.gates for fused in seen]).mean(dim=0).tolist()
-        looked = torch.cat([looked_at(fused) for fused in seen])
-        times = looked * looked[0].numel()
-        patch_px = plan.patch_px[-1]
-        patches = shown.merged(times[:, None], patch_px)[0, 0]
+        (seen,) = self._see([frame], _BATCH)
+        order = seen.sentences.argsort(descending=True).tolist()
         return ReadOut(
             levels=tuple(
                 LevelReadOut(patch_px=px, patch_stream=one, graph_stream=other)
-                for px, (one, other) in zip(plan.patch_px, gates, strict=True)
+                for px, (one, other) in zip(self.plan.patch_px, seen.gates.tolist(), strict=True)
             ),
-            patches=patches[: max(1, height // patch_px), : max(1, width // patch_px)].numpy(),
-            patch_px=patch_px,
-            sentences=said([fused.spoken for fused in seen if fused.spoken is not None], self._sentences),
+            patches=(seen.looks / seen.looks.mean()).numpy(),
+            patch_px=self.plan.patch_px[-1],
+            sentences=tuple((self._sentences[k], float(seen.sentences[k])) for k in order),
         )
 
-    def _seen(self, shown: _Windows, batch: int) -> Iterator[Fused]:
-        for k in range(0, len(shown.greys), batch):
-            yield self._network(shown.greys[k : k + batch])
+    def evidence(
+        self, frame: Float[np.ndarray, "height width"], slopes: Float[np.ndarray, " dimension"]
+    ) -> PatchEvidence:
+        """Return what each patch adds to a score of the image's vector; see `Encoder`.
+
+        To first order: the slope of the score along a patch's vectors, of all levels, times how far these are from
+        their mean over the image. What patches add by way of the fused vectors, and of language, is left out.
+        """
+        _check_size(frame, self.name, "the image")
+        (seen,) = self._see([frame], _BATCH)
+        grids = [grid.clone().requires_grad_() for grid in seen.grids]
+        score = summarised(seen.vectors, grids)[0] @ torch.from_numpy(slopes).float()
+        steepness = torch.autograd.grad(score, grids)
+        patch_px = self.plan.patch_px
+        added = torch.zeros(seen.grids[-1].shape[2:])
+        for grid, slope, px in zip(seen.grids, steepness, patch_px, strict=True):
+            of_patches = (slope * (grid - grid.mean(dim=(2, 3), keepdim=True))).sum(dim=1)[0]
+            times = px // patch_px[-1]
+            finer = of_patches.repeat_interleave(times, 0).repeat_interleave(times, 1) / times**2
+            rows, columns = (min(a, b) for a, b in zip(finer.shape, added.shape, strict=True))
+            added[:rows, :columns] += finer[:rows, :columns]
+        return PatchEvidence(patch_px=patch_px[-1], added=added.numpy())
+
+    @torch.no_grad()
+    def _see(self, frames: Sequence[Float[np.ndarray, "height width"]], batch: int) -> list[_Seen]:
+        """Return what the network makes of images of one size."""
+        shown = [_windows(frame, self.plan.side_px) for frame in frames]
+        greys = torch.cat([one.greys for one in shown])
+        vectors, patches = [], []
+        gates, looks, words = [], [], []
+        for k in range(0, len(greys), batch):
+            fused = self._network(greys[k : k + batch])
+            vectors.append(vectors_of(fused))
+            patches.append(fused.patches)
+            gates.append(fused.gates)
+            looks.append(looked_at(fused))
+            words.append(
+                torch.zeros(len(fused.gates), 0) if fused.spoken is None else fused.spoken.sentences.softmax(dim=1)
+            )
+        of_images = [torch.cat(part) for part in zip(*vectors, strict=True)]
+        of_patches = [torch.cat(part) for part in zip(*patches, strict=True)]
+        height, width = frames[0].shape
+        found = []
+        for k, one in enumerate(shown):
+            own = slice(k * len(one.greys), (k + 1) * len(one.greys))
+            # Patches that lie in the mirrored margin say nothing new.
+            kept = [
+                (slice(None), slice(None), slice(max(1, height // px)), slice(max(1, width // px)))
+                for px in self.plan.patch_px
+            ]
+            found.append(
+                _Seen(
+                    vectors=[v[own].mean(dim=0, keepdim=True) for v in of_images],
+                    grids=[
+                        one.merged(p[own], px)[here]
+                        for p, px, here in zip(of_patches, self.plan.patch_px, kept, strict=True)
+                    ],
+                    gates=torch.cat(gates)[own].mean(dim=0),
+                    looks=one.merged(torch.cat(looks)[own][:, None], self.plan.patch_px[-1])[kept[-1]][0, 0],
+                    sentences=torch.cat(words)[own].mean(dim=0),
+                )
+            )
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Seen:
+    """What the network makes of an image, its windows put together.
+
+    Parameters
+    ----------
+    vectors : list of float tensor (1, width)
+        Of the whole image.
+    grids : list of float tensor (1, width, row, column)
+        Patches of each level.
+    gates : float tensor (level, stream)
+        Weights of the streams.
+    looks : float tensor (row, column)
+        How much each of the finest patches was looked at, as a share of its window.
+    sentences : float tensor (sentence,)
+        Weights; of no sentence where there is no language.
+    """
+
+    vectors: list[Float[Tensor, "1 width"]]
+    grids: list[Float[Tensor, "1 width _row _column"]]
+    gates: Float[Tensor, "level stream"]
+    looks: Float[Tensor, "row column"]
+    sentences: Float[Tensor, " sentence"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,6 +227,11 @@ class _Windows:
         return merged / times
 
 
+def _windows_of(shape: tuple[int, ...], multiple_px: int) -> int:
+    """Return how many windows an image is looked at in."""
+    return math.prod(-(-(n + -n % multiple_px) // WINDOW_PX) for n in shape)
+
+
 def _windows(frame: Float[np.ndarray, "height width"], multiple_px: int) -> _Windows:
     height, width = frame.shape
     grey = np.pad(normalised(frame), ((0, -height % multiple_px), (0, -width % multiple_px)), mode="symmetric")
@@ -174,13 +245,21 @@ def _windows(frame: Float[np.ndarray, "height width"], multiple_px: int) -> _Win
     return _Windows(greys=greys, corners=corners, shape=(grey.shape[0], grey.shape[1]))
 
 
-def _beside(
-    grids: Sequence[Float[Tensor, "1 channel _row _column"]], shape: Sequence[int]
-) -> Float[Tensor, "row column channels"]:
-    """Return the vectors of the finest patches, each beside those of the coarser ones in which it lies."""
-    rows = grids[-1].shape[2]
-    spread = [functional.interpolate(g, scale_factor=rows // g.shape[2], mode="nearest") for g in reversed(grids)]
-    return torch.cat(spread, dim=1)[0, :, : shape[0], : shape[1]].permute(1, 2, 0).float()
+def _side_by_side(grids: Sequence[Float[Tensor, "1 channel _row _column"]]) -> Float[Tensor, "row column channels"]:
+    """Return the vectors of the finest patches, each beside those of the coarser ones in which it lies.
+
+    At the right and the lower edge, where there is no whole coarser patch, the last one stands in.
+    """
+    rows, columns = grids[-1].shape[2:]
+    spread: list[Tensor] = []
+    for grid in reversed(grids):
+        times = 2 ** len(spread)
+        at = [
+            torch.arange(n).div(times, rounding_mode="floor").clamp_max(m - 1)
+            for n, m in zip((rows, columns), grid.shape[2:], strict=True)
+        ]
+        spread.append(grid[0][:, at[0]][:, :, at[1]])
+    return torch.cat(spread).permute(1, 2, 0).float()
 
 
 def _check_size(frame: Float[np.ndarray, "height width"], name: str, which: str) -> None:

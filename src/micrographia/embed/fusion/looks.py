@@ -1,15 +1,12 @@
-"""What a fused network looked at: which patches, and which sentences."""
+"""Which patches a fused network attended to."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from micrographia.embed.fusion.language import Spoken
 from micrographia.embed.fusion.network import Fused
 
 
@@ -33,19 +30,3 @@ def looked_at(fused: Fused) -> Float[Tensor, "batch row column"]:
         weights = fused.spoken.sentences.softmax(dim=1)[:, None]
         shares.append((weights @ fused.spoken.patches)[:, 0].reshape(-1, rows, columns))
     return torch.stack(shares).mean(dim=0)
-
-
-def said(spoken: Sequence[Spoken], sentences: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return sentences with their weights, mean over all images, the heaviest first; none where there is no language.
-
-    Parameters
-    ----------
-    spoken : sequence of Spoken
-        What language made of batches of images.
-    sentences : sequence of str
-        Of the bank.
-    """
-    if not spoken:
-        return ()
-    weights = torch.cat([one.sentences.softmax(dim=1) for one in spoken]).mean(dim=0).tolist()
-    return tuple(sorted(zip(sentences, weights, strict=True), key=lambda pair: -pair[1]))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import torch
 
+from micrographia.embed.choose import FUSION
 from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.saved import packaged_fusion, read_fusion
+from micrographia.embed.fusion.saved import fusion_file, read_fusion
 from micrographia.embed.fusion.stem import FINE_CHANNELS, FINE_PX
 from micrographia.segment.network.encoder import Encoder, load_encoder
 
-NAME: Final = "fusion"
-_COARSE: Final = 2
+_PATCH_LEVELS: Final = 2
 
 
 class FusionMaps(Encoder):
@@ -36,7 +35,7 @@ class FusionMaps(Encoder):
     """
 
     def __init__(self, network: FusionNetwork, *, name: str) -> None:
-        patch_px = network.plan.patch_px[: -_COARSE - 1 : -1]
+        patch_px = network.plan.patch_px[: -_PATCH_LEVELS - 1 : -1]
         super().__init__(
             name=name,
             channels=(*FINE_CHANNELS, *(network.plan.width,) * len(patch_px)),
@@ -48,7 +47,7 @@ class FusionMaps(Encoder):
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps, finest first."""
         fused = self.network(image)
-        return [*fused.fine, *fused.patches[: -_COARSE - 1 : -1]]
+        return [*fused.fine, *fused.patches[: -_PATCH_LEVELS - 1 : -1]]
 
 
 def load_segmenting(name: str) -> Encoder:
@@ -61,8 +60,7 @@ def load_segmenting(name: str) -> Encoder:
     InputError
         See `load_encoder`.
     """
-    kind, _, file = name.partition(":")
-    if kind != NAME:
+    if name.partition(":")[0] != FUSION:
         return load_encoder(name)
-    network, _ = read_fusion(Path(file) if file else packaged_fusion())
+    network, _ = read_fusion(fusion_file(name))
     return FusionMaps(network, name=name)

@@ -33,9 +33,18 @@ def bank_sentences() -> tuple[str, ...]:
     return tuple(text.split("\n")[:-1])
 
 
-def packaged_fusion() -> Path:
-    """Return the file of the weights that come with the package."""
-    return Path(str(resources.files("micrographia.weights").joinpath("fusion.safetensors")))
+def fusion_file(name: str) -> Path:
+    """Return the file of a fused encoder by its name: ``fusion`` for the packaged one, or ``fusion:FILE``.
+
+    Raises
+    ------
+    InputError
+        There is no file after the colon.
+    """
+    _, colon, file = name.partition(":")
+    if colon and not file:
+        raise InputError(f"encoder is {name!r}; accepted is fusion, or fusion:FILE with a file after the colon")
+    return Path(file) if file else Path(str(resources.files("micrographia.weights").joinpath("fusion.safetensors")))
 
 
 def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> None:
@@ -77,6 +86,10 @@ def read_fusion(path: Path) -> tuple[FusionNetwork, dict[str, Any]]:
         if record["schema"] != SCHEMA:
             raise ReadError(f"{path} holds {record['schema']}; accepted is {SCHEMA}")
         plan = FusionPlan(**{**record["plan"], "blocks": tuple(record["plan"]["blocks"])})
+        if len(record["sentences"]) != len(tensors["bank"]):
+            raise ReadError(
+                f"{path} has {len(record['sentences'])} sentences and {len(tensors['bank'])} vectors of them"
+            )
         network = FusionNetwork(plan, tensors["bank"])
         network.load_state_dict({name: value.to(network.state_dict()[name].dtype) for name, value in tensors.items()})
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, InputError, SafetensorError) as error:

@@ -1,4 +1,4 @@
-"""The stem: convolutions up to patches of 16 px, taken over from the image teacher."""
+"""The stem: convolutions up to patches of 16 px, taken over from EfficientNet-Lite0."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _FIRST: Final = 32
 # Channels, side of the kernel, step, expansion, repetitions.
 _STAGES: Final = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3))
 
+STEM_BLOCKS: Final = sum(times for *_, times in _STAGES)
+"""Blocks of the stem."""
 FINE_PX: Final = (2, 4, 8)
 """Pixels between neighbours in the maps that are finer than patches."""
 FINE_CHANNELS: Final = (16, 24, 40)
@@ -23,7 +25,7 @@ class Stem(nn.Module):
     """The first eleven blocks of EfficientNet-Lite0 (M. Tan and Q. V. Le, 2019, arXiv:1905.11946), and a projection.
 
     Batch normalisation is folded into the convolutions, as images of three resolutions and of all qualities go
-    through; so there are biases in its place. `inherit` gives them the teacher's weights.
+    through; so there are biases in its place. `inherit` gives them the weights of the packaged encoder.
 
     Parameters
     ----------
@@ -112,7 +114,8 @@ def inherit(stem: Stem, teacher: nn.Module) -> None:
     convolutions = [m for m in teacher.modules() if isinstance(m, nn.Conv2d)]
     norms = [m for m in teacher.modules() if isinstance(m, nn.BatchNorm2d)]
     heirs = [m.layer for m in stem.modules() if isinstance(m, _Convolution)]
-    for heir, convolution, norm in zip(heirs, convolutions, norms, strict=False):
+    own = convolutions[: len(heirs)], norms[: len(heirs)]
+    for heir, convolution, norm in zip(heirs, *own, strict=True):
         mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
         gain = norm.weight / (variance + norm.eps).sqrt()
         # A grey image is three equal colours.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from micrographia.errors import ReadError
-from micrographia.learn.language.corpus import read_corpus
-
-_IMAGES: Final = "images.parquet"
+from micrographia.learn.language.corpus import RECORDS, read_corpus
 
 
 def read_answers(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the verified statements about each file, of records about one image.
+    """Return the verified statements of records about one image, by the hash of its pixels.
 
     Parameters
     ----------
@@ -22,24 +19,16 @@ def read_answers(folder: Path) -> dict[str, tuple[str, ...]]:
     Raises
     ------
     ReadError
-        A file is missing or damaged.
+        There are no records, or they are damaged.
     InputError
         No record is verified.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    corpus = read_corpus(folder)
-    path = folder / _IMAGES
-    try:
-        rows = pq.read_table(path, columns=["sha256", "file"]).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    if not (folder / RECORDS).is_file():
         raise ReadError(
-            f"{path} cannot be read ({' '.join(str(error).split())[:200]}); accepted is what `micrographia instruct "
-            "generate` wrote"
-        ) from error
+            f"--answers {folder} holds no {RECORDS}; accepted is what `micrographia instruct generate` wrote"
+        )
     said: dict[str, list[str]] = {}
-    for passage in corpus.passages:
+    for passage in read_corpus(folder).passages:
         if len(passage.images) == 1:
             said.setdefault(passage.images[0], []).append(passage.statement)
-    return {row["file"]: tuple(said[row["sha256"]]) for row in rows if row["sha256"] in said}
+    return {image: tuple(statements) for image, statements in said.items()}

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 
 from micrographia.cues.cue import picture
 from micrographia.errors import InputError, MicrographiaError, ReadError
+from micrographia.instruct.engine.images import pixel_hash
 from micrographia.learn.fusion.made_up import KINDS, made_up
 from micrographia.read import read
 
@@ -123,7 +124,12 @@ def read_pictures(
     labels : mapping of str to str
         Class of files, by name; others have none.
     answers : mapping of str to tuple of str, optional
-        What was said about files, as of `read_answers`.
+        What was said about images, as of `read_answers`.
+
+    Raises
+    ------
+    InputError
+        There are answers, and none of them is about any of the images.
     """
     classes = tuple(sorted(set(labels.values())))
     found, failed = [], []
@@ -138,7 +144,10 @@ def read_pictures(
             continue
         name = labels.get(Path(one).name)
         label = -1 if name is None else classes.index(name)
-        found.append(Picture(frame=frame, label=label, answers=(answers or {}).get(one, ())))
+        said = answers.get(pixel_hash(frame), ()) if answers else ()
+        found.append(Picture(frame=frame, label=label, answers=said))
+    if answers and not any(one.answers for one in found):
+        raise InputError("none of the answers is about one of the images; accepted are answers about these very images")
     return tuple(found), classes, failed
 
 

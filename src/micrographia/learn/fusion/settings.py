@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.stem import STEM_BLOCKS
 from micrographia.errors import InputError
 from micrographia.learn.loss_weights import check_loss_weights
 
@@ -59,9 +60,10 @@ class FusionSettings:
     learning_rate : float
         Highest rate; warmed up over a twentieth of the steps, then falling to nothing as a cosine.
     stem_share : float
-        Rate of the stem's blocks that learn, as a share of the highest rate: they come from the image teacher.
+        Rate of the stem's blocks that learn, as a share of the highest rate: they know much already.
     stem_kept : int
-        Blocks of the stem that stay as they are: the first, of which learning takes the most time.
+        Blocks of the stem, from the first, that stay as they are, and with them the convolution before: learning these
+        takes the most time.
     weight_decay : float
         Of the weights, in each step times the rate.
     side_px : int
@@ -118,5 +120,7 @@ class FusionSettings:
         for name in ("learning_rate", "hidden_share", "stem_share"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name):g}; accepted is a number between 0 and 1")
+        if self.stem_kept > STEM_BLOCKS:
+            raise InputError(f"stem_kept is {self.stem_kept}; accepted is 0 to {STEM_BLOCKS}")
         if self.side_px < self.plan.side_px or self.side_px % self.plan.side_px:
             raise InputError(f"side_px is {self.side_px}; accepted is a multiple of {self.plan.side_px}")

@@ -115,8 +115,13 @@ class Student(nn.Module):
         if clean.spoken is not None and weights.sentences:
             near = near_sentences(wanted.captions, self.network.bank)
             losses["sentences"] = chosen(clean.spoken.sentences[:spoken], near)
-        if self.to_labels is not None and batch.labels is not None and bool((batch.labels >= 0).any()):
-            losses["labels"] = functional.cross_entropy(self.to_labels(seen[0]).float(), batch.labels, ignore_index=-1)
+        if self.to_labels is not None and batch.labels is not None:
+            told = batch.labels >= 0
+            logits = self.to_labels(seen[0]).float()
+            # Of a batch without a label the loss is 0, and still hangs on the head.
+            losses["labels"] = functional.cross_entropy(logits[told], batch.labels[told], reduction="sum") / max(
+                1, int(told.sum())
+            )
         return losses
 
     def guess(self, images: Float[Tensor, "batch 1 side side"]) -> Float[Tensor, "batch dimension"]:

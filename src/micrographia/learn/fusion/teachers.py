@@ -15,7 +15,8 @@ from torch.nn import functional
 from micrographia.cues.texture import TEXTURE_CUES, texture
 from micrographia.embed.describe import described, vector_of
 from micrographia.embed.encoder import Encoder
-from micrographia.embed.local import patch_vectors, pooled
+from micrographia.embed.fusion.plan import STEM_PX
+from micrographia.embed.local import pooled
 from micrographia.segment.network.encoder import Encoder as ImageEncoder
 
 SHARPNESS: Final = 0.05
@@ -122,10 +123,15 @@ class Teachers:
         captions = self.reads.embed_texts(texts) if texts else np.zeros((0, 1))
         return Targets(
             whole=torch.cat([pooled(maps) for maps in seen], dim=1),
-            patches=torch.cat([patch_vectors(maps) for maps in seen], dim=3).permute(0, 3, 1, 2),
+            patches=torch.cat([_on_patches(maps, views.shape[1] // STEM_PX) for maps in seen], dim=1),
             cues=torch.from_numpy(cues).to(device),
             captions=torch.from_numpy(captions).to(device),
         )
+
+
+def _on_patches(maps: Sequence[Tensor], side: int) -> Float[Tensor, "batch channel side side"]:
+    """Return maps side by side on a grid of the student's patches, whatever their strides are."""
+    return torch.cat([functional.interpolate(m, size=(side, side), mode="area") for m in maps], dim=1)
 
 
 def near_sentences(

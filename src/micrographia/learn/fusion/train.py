@@ -108,6 +108,7 @@ def train_fusion(
             "given": len(pictures.given),
             "made_up": len(pictures.made_up),
             "classes": list(pictures.classes),
+            "answered": sum(bool(one.answers) for one in pictures.given),
             "sha256": _digest(pictures.given),
         },
         "teachers": {
@@ -215,10 +216,8 @@ def _scales(pictures: Pictures, teachers: Teachers, settings: FusionSettings) ->
     rng = np.random.default_rng([settings.seed, _HELD_BACK_SEED])
     given = replace(pictures, made_up=make_up(settings.held_back, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
     views = [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(settings.scaled_on, rng)]
-    parts = [
-        teachers.targets(np.stack(views[k : k + 8]), spoken=8, bf16=settings.bf16) for k in range(0, len(views), 8)
-    ]
-    found = joined(parts)
+    groups = [views[k : k + 8] for k in range(0, len(views), 8)]
+    found = joined([teachers.targets(np.stack(g), spoken=len(g), bf16=settings.bf16) for g in groups])
     return Scales(
         whole=scale_of(found.whole),
         patches=scale_of(found.patches.permute(0, 2, 3, 1).flatten(0, 2)),

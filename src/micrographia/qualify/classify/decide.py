@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
 from micrographia.errors import InputError
 from micrographia.qualify.classify.classifier import Classifier, TrainingImage, log_probabilities, mean_nearest
@@ -171,6 +172,38 @@ def decide(
         ),
         remarks=tuple(f"it learned from this very file, {i.file}" for i in classifier.images if i.sha256 == sha256),
     )
+
+
+def slopes_for(label: str, probability: Sequence[float], classifier: Classifier) -> Float64[np.ndarray, " dimension"]:
+    r"""Return how the log-odds of a class against all others change with each number of the vector of an image [nats].
+
+    .. math:: \nabla \log\frac{P_c}{1 - P_c} = \frac{1}{T} \left(w_c - \sum_{k \ne c} \frac{P_k}{1 - P_c} w_k\right)
+
+    Parameters
+    ----------
+    label : str
+        The class.
+    probability : sequence of float
+        Of each class, for that image.
+    classifier : Classifier
+        What decides.
+
+    Examples
+    --------
+    With two classes it is the difference of their weights:
+
+    >>> from types import SimpleNamespace as Known
+    >>> two = Known(classes=("a", "b"), weights=np.array([[3.0], [1.0]]), scale=np.array([2.0]), temperature=0.5)
+    >>> slopes_for("a", (0.9, 0.1), two).tolist()
+    [2.0]
+    """
+    own = classifier.classes.index(label)
+    others = np.array(probability, dtype=np.float64)
+    others[own] = 0
+    # All of it may be with one class, to the last digit.
+    others = others / others.sum() if others.sum() > 0 else (np.arange(len(others)) != own) / (len(others) - 1)
+    weights = classifier.weights.astype(np.float64)
+    return np.asarray((weights[own] - others @ weights) / classifier.temperature / classifier.scale)
 
 
 def shortages(classifier: Classifier, settings: ClassifySettings) -> tuple[str, ...]:

@@ -161,6 +161,8 @@ def load_encoder(name: str, *, trained: bool = True) -> Encoder:
     """
     if name == PACKAGED:
         return load_packaged(trained=trained)
+    if not trained:
+        raise InputError(f"encoder {name} has no random weights here; accepted is {PACKAGED}")
     if name in _LARGER:
         return _larger(name)
     return _from_transformers(name)
@@ -217,8 +219,9 @@ def _from_transformers(name: str) -> Encoder:
     except (OSError, ValueError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"encoder is {name!r}, which cannot be loaded ({reason}); accepted is {PACKAGED}, or the folder or hub "
-            "name of a transformers backbone with safetensors weights, such as DINOv2, ConvNext or SegFormer"
+            f"encoder is {name!r}, which cannot be loaded ({reason}); accepted is {PACKAGED}, {', '.join(_LARGER)}, "
+            "or the folder or hub name of a transformers backbone with safetensors weights, such as DINOv2, ConvNext "
+            "or SegFormer"
         ) from error
     patch = getattr(config, "patch_size", 1)
     divisor = 32 if not isinstance(patch, int) or 32 % patch == 0 else patch
