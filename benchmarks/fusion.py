@@ -242,6 +242,13 @@ def cells(made: list[list[float]]) -> list[str]:
     return [f"{np.mean(m):.1f} ± {np.std(m):.1f}" for m in made]
 
 
+def ends(made: list[list[float]], first: dict[str, np.ndarray], kind: str) -> list[str]:
+    """Return the mean over tasks, and how far it is from the first encoder's: paired, draw by draw."""
+    whole = np.mean(made, axis=0)
+    less = whole - first.setdefault(kind, whole)
+    return [f"{whole.mean():.1f} ± {whole.std():.1f}", f"{less.mean():+.1f} ± {less.std():.1f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
@@ -250,39 +257,36 @@ def main() -> None:
     options = parser.parse_args()
     tiles = {name: make(options.data) for name, make in TASKS.items()}
     all_tasks = list(tasks(tiles))
-    print("Balanced accuracy, and area under the ROC curve of few-shot qualification [%]: mean over five seeds ± sd.\n")
-    heads = [
-        "encoder",
-        "classifier",
-        *(t.name for t in all_tasks),
-        *(f"few-shot {t}" for t in TASKS),
-        "mean",
-        "less the first",
-    ]
+    heads = ["encoder", "classifier", *(t.name for t in all_tasks), "mean", "less the first"]
+    print("Balanced accuracy of tiles [%], mean over five splits by specimen ± standard deviation:\n")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     first: dict[str, np.ndarray] = {}
-    drops = []
+    drops, few = [], []
     for name in options.encoder:
         for row in variants(row_of(name, all_tasks, tiles, robustness=options.robustness)):
-            few = [few_shot(task) for task in row.few]
             for kind in CLASSIFIERS:
                 made = [scores(t, v, kind, w) for t, v, w in zip(all_tasks, row.found, row.worse, strict=True)]
-                own = [m["as they are"] for m in made] + few
-                whole = np.mean(own, axis=0)
-                less = whole - first.setdefault(kind, whole)
-                ends = [*cells([whole.tolist()]), f"{less.mean():+.1f} ± {less.std():.1f}"]
-                print(f"| {' | '.join([row.name, kind, *cells(own), *ends])} |", flush=True)
+                own = [m["as they are"] for m in made]
+                print(f"| {' | '.join([row.name, kind, *cells(own), *ends(own, first, kind)])} |", flush=True)
                 if options.robustness:
                     lost = [np.mean([np.mean(m["as they are"]) - np.mean(m[w]) for m in made]) for w in WORSE]
-                    drops.append(
-                        f"| {row.name} | {kind} | {' | '.join(f'{d:.1f}' for d in lost)} | {np.mean(lost):.1f} |"
-                    )
+                    drops.append([row.name, kind, *(f"{d:.1f}" for d in lost), f"{np.mean(lost):.1f}"])
+            shots = [few_shot(task) for task in row.few]
+            few.append([row.name, *cells(shots), *ends(shots, first, "few-shot")])
+    print(
+        f"\nFew-shot qualification, AUROC [%] of our score, mean over {SHOTS[0]} and {SHOTS[1]} references of either "
+    )
+    print("side, 20 draws in five groups ± standard deviation over the groups:\n")
+    print(f"| encoder | {' | '.join(TASKS)} | mean | less the first |\n|{'---|' * (len(TASKS) + 3)}")
+    print("\n".join(f"| {' | '.join(line)} |" for line in few))
     if drops:
-        print("\nWhat is lost on worse tiles [points], mean over the classification tasks:\n")
+        print("\nWhat is lost on worse tiles [points], mean over the tasks:\n")
         print(f"| encoder | classifier | {' | '.join(WORSE)} | mean |\n|{'---|' * (len(WORSE) + 3)}")
-        print("\n".join(drops))
+        print("\n".join(f"| {' | '.join(line)} |" for line in drops))
     threads = torch.get_num_threads()
-    print(f"\nImages of 256 px a second, {threads} threads, greys normalised (bare network: not):\n")
+    print(
+        f"\nImages of 256 px a second, {threads} threads; of the bare network without normalising greys or pooling:\n"
+    )
     print("| encoder | parameters [million] | one at a time | sixteen at a time |\n|---|---|---|---|")
     for name in options.encoder:
         print(f"| {name} | {parameters(name)} | {' | '.join(rates(name))} |")

@@ -1,10 +1,10 @@
-"""Whether it hurts a fused encoder more to lose the patches that it looked at most than to lose others.
+"""Whether it hurts a fused encoder more to lose the patches that are named important than to lose others.
 
-A linear classifier learns from the vectors of tiles of some specimens. On tiles of the others a share of the patches is
-set to the mean grey: those that the read-out names most important, random ones, or those it names least. What counts is
-how far the log-odds of the true class fall, and how far the vector moves.
+A linear classifier learns from the vectors of tiles of some specimens, five splits. On tiles of the others a quarter of
+the patches is set to the mean grey: those that attention, or the evidence for the most probable class, names most
+important; random ones; those that the evidence names least. What counts is how far the log-odds of that class fall.
 
-Run:  python benchmarks/fusion_deletion.py --data ../shared/data --encoder FILE
+Run:  python benchmarks/fusion_deletion.py --data ../shared/data --encoder fusion
 """
 
 from __future__ import annotations
@@ -18,94 +18,126 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from fusion import CLASSIFIERS, Task, splits, tasks
-from micrographia.embed.fusion.encoder import WINDOW_PX
-from micrographia.embed.fusion.looks import looked_at
-from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.saved import read_fusion
+from micrographia.embed.choose import load_embedder
+from micrographia.embed.fusion.encoder import WINDOW_PX, FusionEncoder
 from micrographia.embed.fusion.summary import summary
 from micrographia.segment.network.normalise import normalised
 from qualification import TASKS
 
-SHARES = (0.1, 0.25, 0.5)
-MOST = 120
+SHARE = 0.25
+MOST = 60
 RANDOM_DRAWS = 4
+RESAMPLED = 2000
 
 
-def greys(task: Task) -> torch.Tensor:
+def middles(task: Task) -> list[np.ndarray]:
     """Return the middle of each tile, in multiples of 64 px up to a window."""
     side = min(WINDOW_PX, min(task.frames[0].shape) // 64 * 64)
     cut = [(np.array(f.shape) - side) // 2 for f in task.frames]
-    middles = [f[t : t + side, x : x + side] for f, (t, x) in zip(task.frames, cut, strict=True)]
-    return torch.from_numpy(np.stack([normalised(m) for m in middles]))[:, None]
+    return [f[t : t + side, x : x + side] for f, (t, x) in zip(task.frames, cut, strict=True)]
+
+
+def vectors(encoder: FusionEncoder, frames: list[np.ndarray]) -> np.ndarray:
+    return np.stack([e.whole for e in encoder.embed_images(frames, batch=16)]).astype(np.float64)
 
 
 @torch.inference_mode()
-def looked(network: FusionNetwork, images: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
-    vectors, looks = [], []
-    for part in images.split(16):
-        fused = network(part)
-        vectors.append(summary(fused))
-        looks.append(looked_at(fused))
-    return torch.cat(vectors).numpy().astype(np.float64), torch.cat(looks)
-
-
-@torch.inference_mode()
-def without(network: FusionNetwork, images: torch.Tensor, order: torch.Tensor, share: float) -> np.ndarray:
+def without(encoder: FusionEncoder, frames: list[np.ndarray], order: np.ndarray) -> np.ndarray:
     """Return vectors of images without the patches that come first in an order (image, patch)."""
-    count = round(share * order.shape[1])
-    hidden = torch.zeros(order.shape, dtype=torch.bool).scatter(1, order[:, :count], True)
-    rows = images.shape[2] // network.plan.patch_px[-1]
-    parts = zip(images.split(16), hidden.reshape(len(images), rows, -1).split(16), strict=True)
-    return torch.cat([summary(network(image, gone)) for image, gone in parts]).numpy().astype(np.float64)
+    count = round(SHARE * order.shape[1])
+    hidden = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(hidden, order[:, :count], True, axis=1)
+    rows = len(frames[0]) // encoder.plan.patch_px[-1]
+    greys = torch.from_numpy(np.stack([normalised(f) for f in frames]))[:, None]
+    gone = torch.from_numpy(hidden.reshape(len(frames), rows, -1))
+    parts = zip(greys.split(16), gone.split(16), strict=True)
+    return torch.cat([summary(encoder._network(*part)) for part in parts]).numpy().astype(np.float64)
 
 
-def orders(looks: torch.Tensor) -> dict[str, list[torch.Tensor]]:
-    flat = looks.flatten(1)
-    random = [torch.rand(flat.shape, generator=torch.Generator().manual_seed(k)) for k in range(RANDOM_DRAWS)]
-    return {
-        "most": [flat.argsort(dim=1, descending=True)],
-        "random": [r.argsort(dim=1) for r in random],
-        "least": [flat.argsort(dim=1)],
-    }
+def slopes(model: Pipeline, vector: np.ndarray, label: int) -> np.ndarray:
+    """Return how the log-odds of a class change with the numbers of a vector, by differences of the model's own."""
+    scale, linear = model[0], model[1]
+    weights = linear.coef_ if len(linear.coef_) > 1 else np.concatenate([np.zeros_like(linear.coef_), linear.coef_])
+    others = model.predict_proba(vector[None])[0]
+    others[label] = 0
+    return np.asarray((weights[label] - others / max(others.sum(), 1e-300) @ weights) / scale.scale_)
+
+
+def log_odds(model: Pipeline, found: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    true = model.predict_log_proba(found)[np.arange(len(labels)), labels]
+    return np.asarray(true - np.log1p(-np.minimum(np.exp(true), 1 - 1e-12)))
+
+
+def lost(encoder: FusionEncoder, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the log-odds that each tile loses by each way of choosing patches, and the specimen of each tile."""
+    frames = middles(task)
+    found = vectors(encoder, frames)
+    made: dict[str, list[np.ndarray]] = {}
+    specimens = []
+    for seed, (learned, scored) in enumerate(splits(task)):
+        rng = np.random.default_rng(seed)
+        some = rng.permutation(scored)[:MOST]
+        model = CLASSIFIERS["linear"]().fit(found[learned], task.classes[learned])
+        labels = model.predict(found[some])
+        own = [frames[k] for k in some]
+        attention = np.stack([encoder.read_out(f).patches.ravel() for f in own])
+        evidence = np.stack(
+            [
+                encoder.evidence(f, slopes(model, found[k], label)).added.ravel()
+                for f, k, label in zip(own, some, labels, strict=True)
+            ]
+        )
+        before = log_odds(model, found[some], labels)
+
+        def fall(
+            order: np.ndarray,
+            own: list[np.ndarray] = own,
+            model: Pipeline = model,
+            labels: np.ndarray = labels,
+            before: np.ndarray = before,
+        ) -> np.ndarray:
+            return before - log_odds(model, without(encoder, own, order), labels)
+
+        random = [fall(rng.random(attention.shape).argsort(axis=1)) for _ in range(RANDOM_DRAWS)]
+        for name, value in {
+            "random": np.mean(random, axis=0),
+            "most attended": fall((-attention).argsort(axis=1)),
+            "most evidence for": fall((-evidence).argsort(axis=1)),
+            "most evidence against": fall(evidence.argsort(axis=1)),
+        }.items():
+            made.setdefault(name, []).append(value)
+        specimens += list(task.specimens[some])
+    return {name: np.concatenate(parts) for name, parts in made.items()}, np.array(specimens)
+
+
+def interval(values: np.ndarray, specimens: np.ndarray) -> str:
+    """Return the mean with its 95 % interval, by drawing specimens anew with replacement."""
+    names = np.unique(specimens)
+    sums, counts = (np.array([f(values[specimens == n]) for n in names]) for f in (np.sum, len))
+    drawn = np.random.default_rng(0).integers(len(names), size=(RESAMPLED, len(names)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [0.025, 0.975])
+    return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
-    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--encoder", default="fusion")
     options = parser.parse_args()
-    network, _ = read_fusion(options.encoder)
+    encoder = load_embedder(options.encoder)
+    if not isinstance(encoder, FusionEncoder):
+        parser.error(f"--encoder {options.encoder} is no fused encoder")
+    print(f"Log-odds of the most probable class lost with {SHARE:.0%} of the patches [nats]; 95 % by specimen:\n")
     print(
-        "| task | patches lost | log-odds lost: most looked at | random | least | most less random | "
-        "vector moved: most | random |"
+        "| task | random | most attended, less random | most evidence for, less random "
+        "| most evidence against, less random |"
     )
-    print("|" + "---|" * 8)
+    print("|" + "---|" * 5)
     for task in tasks({name: make(options.data) for name, make in TASKS.items()}):
-        images = greys(task)
-        vectors, looks = looked(network, images)
-        learned, scored = next(splits(task))
-        scored = np.random.default_rng(0).permutation(scored)[:MOST]
-        model = CLASSIFIERS["linear"]().fit(vectors[learned], task.classes[learned])
-        ways = orders(looks[scored])
-        before = log_odds(model, vectors[scored], task.classes[scored])
-        for share in SHARES:
-            lost, moved = {}, {}
-            for way, some in ways.items():
-                after = [without(network, images[scored], order, share) for order in some]
-                lost[way] = np.mean([before - log_odds(model, a, task.classes[scored]) for a in after], axis=0)
-                moved[way] = np.mean([np.linalg.norm(a - vectors[scored], axis=1) for a in after], axis=0)
-            more = lost["most"] - lost["random"]
-            cells = [f"{v.mean():.2f}" for v in lost.values()]
-            error = f"{more.mean():+.2f} ± {1.96 * more.std(ddof=1) / len(more) ** 0.5:.2f}"
-            far = [f"{moved[way].mean():.1f}" for way in ("most", "random")]
-            print(f"| {task.name} | {share:.0%} | {' | '.join(cells)} | {error} | {' | '.join(far)} |", flush=True)
-
-
-def log_odds(model: Pipeline, vectors: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the log-odds of the true class of each vector."""
-    log_p = model.predict_log_proba(vectors)
-    true = log_p[np.arange(len(classes)), classes]
-    return true - np.log1p(-np.minimum(np.exp(true), 1 - 1e-12))
+        fell, specimens = lost(encoder, task)
+        random = fell.pop("random")
+        more = [interval(value - random, specimens) for value in fell.values()]
+        print(f"| {task.name} | {random.mean():.2f} | {' | '.join(more)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -148,3 +148,35 @@ def test_other_encoders_embed_tiles_as_images(frames):
     # Of a plain tile one pixel of 16 is brighter by 1, so that an encoder has something to see.
     found = seen.embed_tiles(frame, side_px=4, step_px=4)[..., 0]
     np.testing.assert_allclose(found, [[1 / 16, 1 / 16, 1 / 16], [1 / 16, 1 / 16, 16 + 1 / 16]])
+
+
+def test_evidence_by_leaving_out_what_is_bright():
+    """A score that is the mean of a map: the patch adds what the map has more there than on average."""
+    encoder = load_embedder("efficientnet-lite0")
+    frame = np.random.default_rng(0).normal(size=(96, 128))
+    frame[32:64, 48:96] += np.indices((32, 48)).sum(axis=0) % 2 * 6
+    (embedding,) = encoder.embed_images([frame])
+    network = load_encoder("efficientnet-lite0").eval()
+    with torch.inference_mode():
+        maps = network(torch.from_numpy(normalised(frame))[None, None])
+    sixteen = maps[3][0]
+    mean = sixteen.mean(dim=(1, 2))
+    size = mean.square().mean().sqrt()
+    first = sum(network.channels[:3])
+    slopes = np.zeros(len(embedding.whole))
+    slopes[first : first + 112] = np.random.default_rng(1).normal(size=112)
+    along = torch.from_numpy(slopes[first : first + 112]).float()
+    along = (along - mean * (along @ mean) / (112 * size**2)) / size
+    wanted = torch.einsum("c,cij->ij", along, sixteen - mean[:, None, None]) / sixteen[0].numel()
+    found = encoder.evidence(frame, slopes)
+    np.testing.assert_allclose(found.added, wanted, atol=1e-4)
+    assert found.patch_px == 16
+
+
+def test_evidence_of_all_maps_covers_the_image():
+    encoder = load_embedder("efficientnet-lite0")
+    frame = np.random.default_rng(2).normal(size=(70, 100))
+    found = encoder.evidence(frame, np.random.default_rng(3).normal(size=4096))
+    assert found.added.shape == (4, 6)
+    assert (found.added != 0).all()
+    assert encoder.evidence(np.zeros((64, 1040)), np.zeros(4096)) is None

@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, tile_corners, version_of
+from micrographia.embed.evidence import added_by_patches
+from micrographia.embed.read_out import PatchEvidence
 from micrographia.errors import InputError
 from micrographia.segment.network.encoder import PACKAGED, EfficientNetLite, load_packaged, packaged_weights
 from micrographia.segment.network.normalise import normalised
@@ -21,6 +23,8 @@ PATCH_PX: Final = 16
 LEAST_SIDE_PX: Final = 32
 _STATISTICS: Final = "2"
 """To be changed with `pooled` or `patch_vectors`, so that vectors made before and after do not meet."""
+_SCALES: Final = (1, 2)
+_MOST_EVIDENCE_PX: Final = 1024
 _WINDOW_PX: Final = 512
 _PART_PX: Final = 2048
 # How far a feature sees, see `EfficientNetLite`: with these around them, windows and parts give what the whole gives.
@@ -72,6 +76,34 @@ class LocalEncoder(Encoder):
                 whole = np.concatenate([once.whole, twice.whole])
                 yield ImageEmbedding(whole=whole, patches=once.patches, patch_px=once.patch_px)
 
+    def evidence(
+        self, frame: Float[np.ndarray, "height width"], slopes: Float[np.ndarray, " dimension"]
+    ) -> PatchEvidence | None:
+        """Return what each patch adds to a score, as `added_by_patches`, of the maps of both magnifications.
+
+        See `Encoder`. None of images above 1024 px, whose maps would fill the memory.
+        """
+        if max(frame.shape) > _MOST_EVIDENCE_PX:
+            return None
+        grey = torch.from_numpy(normalised(frame))[None, None]
+        shape = frame.shape[0] // PATCH_PX, frame.shape[1] // PATCH_PX
+        added = torch.zeros(shape)
+        for scale, along in zip(_SCALES, torch.from_numpy(slopes).float().chunk(2), strict=True):
+            seen = grey if scale == 1 else functional.interpolate(grey, scale_factor=scale, mode="bicubic")
+            height, width = seen.shape[2:]
+            maps = [
+                m[:, :, : max(1, height // s), : max(1, width // s)]
+                for m, s in zip(_maps(_padded(seen), self._network), self._network.strides, strict=True)
+            ]
+            added += added_by_patches(
+                maps,
+                self._network.strides,
+                lambda own, along=along: pooled(own)[0] @ along,  # type: ignore[misc]
+                patch_px=PATCH_PX * scale,
+                shape=shape,
+            )
+        return PatchEvidence(patch_px=PATCH_PX, added=added.numpy())
+
     def embed_tiles(
         self, frame: Float[np.ndarray, "height width"], *, side_px: int, step_px: int
     ) -> Float32[np.ndarray, "row column dimension"]:
@@ -85,7 +117,7 @@ class LocalEncoder(Encoder):
         tops, lefts = tile_corners(frame.shape, side_px=side_px, step_px=step_px)
         grey = torch.from_numpy(normalised(frame))[None, None]
         found = []
-        for scale in (1, 2):
+        for scale in _SCALES:
             seen = grey if scale == 1 else functional.interpolate(grey, scale_factor=2, mode="bicubic")
             maps = _maps(_padded(seen), self._network)
             found.append(

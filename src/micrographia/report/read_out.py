@@ -161,7 +161,7 @@ def read_out_figure(found: ReadOutResult, name: str, picture: Shown) -> str:
     listed = table(((f"Sentence; {_percent(fair)} each if all were alike", ""), ("Weight", "n")), said) if said else ""
     return (
         "<details><summary>What the encoder attended to</summary>"
-        f'<div class="beside"><figure>{drawn}<figcaption>Amber: {_FULL_COLOUR:g} times as much as on average, or more; '
+        f'<div class="two"><figure>{drawn}<figcaption>Amber: {_FULL_COLOUR:g} times as much as on average, or more; '
         "an image above 256 px is looked at in windows, each as much as any other. Attention is not a reason: losing "
         "these parts changes the class no more than losing others.</figcaption></figure>"
         f"<div>{table(heads, levels)}{listed}</div></div></details>"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from micrographia.embed.embedding import ImageEmbedding
 from micrographia.embed.encoder import Encoder, version_of
+from micrographia.embed.evidence import added_by_patches
 from micrographia.embed.fusion.looks import looked_at
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.saved import read_fusion
@@ -106,22 +107,21 @@ class FusionEncoder(Encoder):
     ) -> PatchEvidence:
         """Return what each patch adds to a score of the image's vector; see `Encoder`.
 
-        To first order: the slope of the score along a patch's vectors, of all levels, times how far these are from
-        their mean over the image. What patches add by way of the fused vectors, and of language, is left out.
+        As `added_by_patches`, of the patches of all levels. What patches add by way of the fused vectors, and of
+        language, is left out.
         """
         _check_size(frame, self.name, "the image")
         (seen,) = self._see([frame], _BATCH)
-        grids = [grid.clone().requires_grad_() for grid in seen.grids]
-        score = summarised(seen.vectors, grids)[0] @ torch.from_numpy(slopes).float()
-        steepness = torch.autograd.grad(score, grids)
+        along = torch.from_numpy(slopes).float()
         patch_px = self.plan.patch_px
-        added = torch.zeros(seen.grids[-1].shape[2:])
-        for grid, slope, px in zip(seen.grids, steepness, patch_px, strict=True):
-            of_patches = (slope * (grid - grid.mean(dim=(2, 3), keepdim=True))).sum(dim=1)[0]
-            times = px // patch_px[-1]
-            finer = of_patches.repeat_interleave(times, 0).repeat_interleave(times, 1) / times**2
-            rows, columns = (min(a, b) for a, b in zip(finer.shape, added.shape, strict=True))
-            added[:rows, :columns] += finer[:rows, :columns]
+        rows, columns = seen.grids[-1].shape[2:]
+        added = added_by_patches(
+            seen.grids,
+            patch_px,
+            lambda grids: summarised(seen.vectors, grids)[0] @ along,
+            patch_px=patch_px[-1],
+            shape=(rows, columns),
+        )
         return PatchEvidence(patch_px=patch_px[-1], added=added.numpy())
 
     @torch.no_grad()
