@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,3 +72,21 @@ def test_a_training_with_the_packaged_teachers_makes_an_encoder(run, tmp_path):
     with np.load(tmp_path / "vectors" / "0.npz") as found:
         assert found["patches"].shape == (18, 18, 384)
         assert found["whole"].shape == (12 * 192,)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(tmp_path):
+    """As torchrun starts them on one machine without an accelerator: one training, of twice as many views a step."""
+    words = ["-m", "micrographia", "train", "fusion", "--out", str(tmp_path), "--made-up", "2", "--steps", "2"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words]
+    made = subprocess.run(
+        [*command, "--batch", "2", "--no-photographs"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr[-2000:]
+    with safe_open(tmp_path / "fusion.safetensors", framework="pt") as file:
+        assert json.loads(file.metadata()["record"])["processes"] == 2

@@ -46,12 +46,11 @@ def context(
     An interrupted training goes on where it stopped when the same command is given again. On several processes or
     machines: accelerate launch (or torchrun) with -m micrographia train context ...
     """
-    from accelerate import PartialState
-
     from micrographia.learn.context.calibrate import calibrate
     from micrographia.learn.context.card import model_card
     from micrographia.learn.context.sites import HeldOut
     from micrographia.learn.context.train import STEADIED, WEIGHTS, TrainSettings, train_context
+    from micrographia.learn.processes import this_process
     from micrographia.simulate.cluster import usable_cores
     from micrographia.simulate.patches.recipe import PatchRecipe, recipe
     from micrographia.simulate.specimens.catalogue import read_catalogue
@@ -61,7 +60,7 @@ def context(
     settings = TrainSettings(
         steps=steps, seed=seed, bf16=not precise, workers=usable_cores() if workers is None else workers
     )
-    state = PartialState(cpu=None)
+    state = this_process()
     with resumable():
         with state.main_process_first(), bar("kernels") as tell:
             place = recipe(entries, prior=True, channels=2, library=library, workers=workers, progress=tell).library
@@ -138,11 +137,10 @@ def language(
     everyday = None if general is None else read_general(general)
     back = None if held_out is None else read_images(held_out)
     # Loaded late: torch and transformers take seconds.
-    from accelerate import PartialState
-
     from micrographia.learn.language.train import train_language
+    from micrographia.learn.processes import this_process
 
     with resumable(), bar("steps") as tell:
         train_language(texts, out, settings=settings, base=base, general=everyday, held_out=back, progress=tell)
-    if PartialState(cpu=None).is_main_process:
+    if this_process().is_main_process:
         say(f"model: {out}. To use it: micrographia embed --text-file FILE --encoder language:{out} --out VECTORS")

@@ -76,8 +76,6 @@ def fusion(
     An interrupted training goes on where it stopped when the same command is given again. On several processes or
     machines: accelerate launch (or torchrun) with -m micrographia train fusion ...
     """
-    from accelerate import PartialState
-
     from micrographia.embed.choose import load_embedder
     from micrographia.embed.fusion.saved import bank_sentences
     from micrographia.instruct.engine.images import find_images
@@ -87,6 +85,7 @@ def fusion(
     from micrographia.learn.fusion.pictures import photographs as packaged
     from micrographia.learn.fusion.teachers import Teachers
     from micrographia.learn.fusion.train import train_fusion
+    from micrographia.learn.processes import this_process
     from micrographia.segment.network.encoder import PACKAGED, load_encoder
 
     left_out = set(without or ())
@@ -105,7 +104,7 @@ def fusion(
             gates="gates" not in left_out and (graph or hypergraph),
         )
         settings = replace(usual, plan=plan, weights=_weights(weight or (), LossWeights()))
-        state = PartialState(cpu=None)
+        state = this_process()
         reader = load_embedder(reads)
         if not reader.reads:
             raise InputError(f"--reads {reads} does not read texts; accepted are minilm and language:DIR")
