@@ -19,7 +19,16 @@ BARE = replace(SMALL, graph=False, hypergraph=False, language=False, gates=False
 
 def network_of(plan, seed=0):
     torch.manual_seed(seed)
-    return FusionNetwork(plan, torch.randn(5, plan.text_width)).eval()
+    return as_if_learned(FusionNetwork(plan, torch.randn(5, plan.text_width)).eval())
+
+
+@torch.no_grad()
+def as_if_learned(module):
+    """Give what begins with nothing some weights, so that it does something."""
+    for parameter in module.parameters():
+        if not parameter.any():
+            parameter.normal_(0, 0.1)
+    return module
 
 
 @pytest.fixture
@@ -82,7 +91,7 @@ def test_what_a_coarse_level_found_reaches_the_finer_ones(images):
 def test_a_block_attends_as_torch_does():
     """The block's attention, by torch's own layer of many heads with the same weights."""
     torch.manual_seed(0)
-    block = Block(64).eval()
+    block = as_if_learned(Block(64).eval())
     block.place.weight.zero_()
     block.place.bias.zero_()
     block.inner[2].weight.zero_()
@@ -96,6 +105,18 @@ def test_a_block_attends_as_torch_does():
     torch.testing.assert_close(block(tokens, 2, 3), tokens + wanted, atol=1e-5, rtol=1e-4)
     looked = weights[:, 0, 1:] / weights[:, 0, 1:].sum(dim=1, keepdim=True)
     torch.testing.assert_close(block.class_attention(tokens), looked, atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_what_has_learned_nothing_changes_nothing():
+    """Fresh blocks and graphs leave the patches as the stem's projection made them, on the coarsest level."""
+    torch.manual_seed(0)
+    network = FusionNetwork(SMALL, torch.randn(5, 8)).eval()
+    image = torch.randn(1, 1, 128, 128)
+    grid, maps = network.stem(torch.nn.functional.avg_pool2d(image, 4))
+    fused = network(image)
+    torch.testing.assert_close(fused.patches[0], grid)
+    torch.testing.assert_close(fused.seen[0], maps[-1])
 
 
 @torch.inference_mode()

@@ -21,9 +21,9 @@ def test_an_heir_sees_what_its_teacher_sees(teacher):
     stem = Stem(32).eval()
     inherit(stem, teacher)
     image = torch.randn(2, 1, 96, 64, generator=torch.Generator().manual_seed(0))
-    patches, fine = stem(image)
+    patches, maps = stem(image)
     wanted = teacher(image)
-    for found, right in zip(fine, wanted, strict=False):
+    for found, right in zip(maps, wanted, strict=False):
         torch.testing.assert_close(found, right, atol=2e-4, rtol=1e-4)
     torch.testing.assert_close(patches, stem.projection(wanted[3]), atol=2e-4, rtol=1e-4)
 
@@ -32,8 +32,8 @@ def test_an_heir_sees_what_its_teacher_sees(teacher):
 def test_a_stem_without_weights_neither_fades_nor_grows():
     """Through eleven blocks of random weights the spread stays within an order of magnitude."""
     torch.manual_seed(0)
-    patches, fine = Stem(32)(torch.randn(1, 1, 128, 128))
-    for found in (*fine, patches):
+    patches, maps = Stem(32)(torch.randn(1, 1, 128, 128))
+    for found in (*maps, patches):
         assert 0.1 < float(found.std()) < 10
 
 

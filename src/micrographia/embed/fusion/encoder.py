@@ -29,7 +29,7 @@ LEAST_SIDE_PX: Final = 32
 WINDOW_PX: Final = 256
 _LEVELS_IN_PATCHES: Final = 2
 _BATCH: Final = 8
-_PREPARED: Final = "2 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
+_PREPARED: Final = "3 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
 
 
 class FusionEncoder(Encoder):
@@ -82,7 +82,7 @@ class FusionEncoder(Encoder):
             for k in range(0, len(alike), at_once):
                 for seen in self._see(alike[k : k + at_once], batch):
                     yield ImageEmbedding(
-                        whole=summarised(seen.vectors, seen.grids)[0].numpy(),
+                        whole=summarised(seen.vectors, [*seen.grids, *seen.maps])[0].numpy(),
                         patches=_side_by_side(seen.grids[-_LEVELS_IN_PATCHES:]).numpy(),
                         patch_px=float(self.plan.patch_px[-1]),
                     )
@@ -107,8 +107,8 @@ class FusionEncoder(Encoder):
     ) -> PatchEvidence:
         """Return what each patch adds to a score of the image's vector; see `Encoder`.
 
-        As `added_by_patches`, of the patches of all levels. What patches add by way of the fused vectors, and of
-        language, is left out.
+        As `added_by_patches`, of the patches of all levels, fused and as the stem saw them. What patches add by way of
+        the fused vectors, and of language, is left out.
         """
         _check_size(frame, self.name, "the image")
         (seen,) = self._see([frame], _BATCH)
@@ -116,8 +116,8 @@ class FusionEncoder(Encoder):
         patch_px = self.plan.patch_px
         rows, columns = seen.grids[-1].shape[2:]
         added = added_by_patches(
-            seen.grids,
-            patch_px,
+            [*seen.grids, *seen.maps],
+            patch_px * 2,
             lambda grids: summarised(seen.vectors, grids)[0] @ along,
             patch_px=patch_px[-1],
             shape=(rows, columns),
@@ -129,37 +129,37 @@ class FusionEncoder(Encoder):
         """Return what the network makes of images of one size."""
         shown = [_windows(frame, self.plan.side_px) for frame in frames]
         greys = torch.cat([one.greys for one in shown])
-        vectors, patches = [], []
+        vectors, patches, maps = [], [], []
         gates, looks, words = [], [], []
         for k in range(0, len(greys), batch):
             fused = self._network(greys[k : k + batch])
             vectors.append(vectors_of(fused))
             patches.append(fused.patches)
+            maps.append(fused.seen)
             gates.append(fused.gates)
             looks.append(looked_at(fused))
             words.append(
                 torch.zeros(len(fused.gates), 0) if fused.spoken is None else fused.spoken.sentences.softmax(dim=1)
             )
         of_images = [torch.cat(part) for part in zip(*vectors, strict=True)]
-        of_patches = [torch.cat(part) for part in zip(*patches, strict=True)]
+        of_patches, of_maps = ([torch.cat(part) for part in zip(*some, strict=True)] for some in (patches, maps))
         height, width = frames[0].shape
+        finest_px = self.plan.patch_px[-1]
         found = []
         for k, one in enumerate(shown):
             own = slice(k * len(one.greys), (k + 1) * len(one.greys))
             # Patches that lie in the mirrored margin say nothing new.
-            kept = [
-                (slice(None), slice(None), slice(max(1, height // px)), slice(max(1, width // px)))
+            kept = {
+                px: (slice(None), slice(None), slice(max(1, height // px)), slice(max(1, width // px)))
                 for px in self.plan.patch_px
-            ]
+            }
             found.append(
                 _Seen(
                     vectors=[v[own].mean(dim=0, keepdim=True) for v in of_images],
-                    grids=[
-                        one.merged(p[own], px)[here]
-                        for p, px, here in zip(of_patches, self.plan.patch_px, kept, strict=True)
-                    ],
+                    grids=[one.merged(p[own], px)[at] for p, (px, at) in zip(of_patches, kept.items(), strict=True)],
+                    maps=[one.merged(m[own], px)[at] for m, (px, at) in zip(of_maps, kept.items(), strict=True)],
                     gates=torch.cat(gates)[own].mean(dim=0),
-                    looks=one.merged(torch.cat(looks)[own][:, None], self.plan.patch_px[-1])[kept[-1]][0, 0],
+                    looks=one.merged(torch.cat(looks)[own][:, None], finest_px)[kept[finest_px]][0, 0],
                     sentences=torch.cat(words)[own].mean(dim=0),
                 )
             )
@@ -176,6 +176,8 @@ class _Seen:
         Of the whole image.
     grids : list of float tensor (1, width, row, column)
         Patches of each level.
+    maps : list of float tensor (1, channel, row, column)
+        What the stem saw in them.
     gates : float tensor (level, stream)
         Weights of the streams.
     looks : float tensor (row, column)
@@ -186,6 +188,7 @@ class _Seen:
 
     vectors: list[Float[Tensor, "1 width"]]
     grids: list[Float[Tensor, "1 width _row _column"]]
+    maps: list[Float[Tensor, "1 channel _row _column"]]
     gates: Float[Tensor, "level stream"]
     looks: Float[Tensor, "row column"]
     sentences: Float[Tensor, " sentence"]

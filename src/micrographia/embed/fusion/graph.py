@@ -167,6 +167,10 @@ class GraphStream(nn.Module):
         self.hyper = HypergraphConv(plan.width) if plan.hypergraph else None
         self.before_graph = nn.LayerNorm(plan.width) if plan.graph else None
         self.before_hyper = nn.LayerNorm(plan.width) if plan.hypergraph else None
+        # As blocks do, a stream that has learned nothing changes nothing.
+        for layer in (*(self.chebyshev.terms if self.chebyshev else ()), *((self.hyper.layer,) if self.hyper else ())):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(
         self,

@@ -27,6 +27,8 @@ class Fused:
         The fused vector of each level, coarsest first.
     patches : tuple of float tensor (batch, width, row, column)
         Vectors of the patches of each level, coarsest first.
+    seen : tuple of float tensor (batch, channel, row, column)
+        What the stem sees in the patches of each level, coarsest first, before anything is fused.
     fine : tuple of float tensor (batch, channel, row, column)
         Maps of the stem that are finer than patches, at 2, 4 and 8 px.
     gates : float tensor (batch, level, stream)
@@ -39,6 +41,7 @@ class Fused:
 
     levels: tuple[Float[Tensor, "batch width"], ...]
     patches: tuple[Float[Tensor, "batch width _row _column"], ...]
+    seen: tuple[Float[Tensor, "batch _channel _row _column"], ...]
     fine: tuple[Float[Tensor, "batch _channel _row _column"], ...]
     gates: Float[Tensor, "batch level stream"]
     attention: tuple[Float[Tensor, "batch _row _column"], ...]
@@ -178,11 +181,13 @@ class FusionNetwork(nn.Module):
             cover = functional.interpolate(hidden[:, None].to(image.dtype), size=size, mode="nearest")
             image = image * (1 - cover) + image.mean(dim=(2, 3), keepdim=True) * cover
         before = None
-        fine: list[Tensor] = []
+        maps: list[Tensor] = []
+        seen: list[Tensor] = []
         vectors, patches, gates, attention = [], [], [], []
         for level, patch_px in zip(self.levels, self.plan.patch_px, strict=True):
             times = patch_px // self.plan.patch_px[-1]
-            grid, fine = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
+            grid, maps = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
+            seen.append(maps[-1])
             fused, grid, gate, looked = level(grid, before, self.start)
             before = (fused, grid)
             vectors.append(fused[:, 0])
@@ -195,7 +200,8 @@ class FusionNetwork(nn.Module):
         return Fused(
             levels=tuple(vectors),
             patches=tuple(patches),
-            fine=tuple(fine),
+            seen=tuple(seen),
+            fine=tuple(maps[:-1]),
             gates=torch.stack(gates, dim=1),
             attention=tuple(attention),
             spoken=spoken,

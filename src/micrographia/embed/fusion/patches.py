@@ -35,6 +35,10 @@ class Block(nn.Module):
         self.between = nn.LayerNorm(width)
         self.inner = nn.Sequential(nn.Linear(width, _MLP * width), nn.GELU(), nn.Linear(_MLP * width, width))
         self.heads = width // HEAD_WIDTH
+        # A block that has learned nothing changes nothing: T. Bachlechner et al. (2020), arXiv:2003.04887.
+        for last in (self.place, self.told, self.inner[2]):
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(
         self, tokens: Float[Tensor, "batch token width"], rows: int, columns: int

@@ -19,6 +19,8 @@ FINE_PX: Final = (2, 4, 8)
 """Pixels between neighbours in the maps that are finer than patches."""
 FINE_CHANNELS: Final = (16, 24, 40)
 """Their channels."""
+SEEN_CHANNELS: Final = 112
+"""Channels of the map of patches."""
 
 
 class Stem(nn.Module):
@@ -34,9 +36,9 @@ class Stem(nn.Module):
 
     Examples
     --------
-    >>> patches, fine = Stem(32)(torch.zeros(1, 1, 64, 32))
-    >>> tuple(patches.shape), [tuple(m.shape[1:]) for m in fine]
-    ((1, 32, 4, 2), [(16, 32, 16), (24, 16, 8), (40, 8, 4)])
+    >>> patches, maps = Stem(32)(torch.zeros(1, 1, 64, 32))
+    >>> tuple(patches.shape), [tuple(m.shape[1:]) for m in maps]
+    ((1, 32, 4, 2), [(16, 32, 16), (24, 16, 8), (40, 8, 4), (112, 4, 2)])
     """
 
     def __init__(self, width: int) -> None:
@@ -54,15 +56,15 @@ class Stem(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch 1 height width"]
     ) -> tuple[Float[Tensor, "batch width row column"], list[Float[Tensor, "batch _channel _row _column"]]]:
-        """Return the vectors of the patches of images, and the maps at 2, 4 and 8 px."""
+        """Return the vectors of the patches of images, and the maps at 2, 4, 8 and 16 px, of which they are made."""
         # Depthwise convolutions are twice as fast on channels that lie side by side.
         x = functional.relu6(self.first(image)).contiguous(memory_format=torch.channels_last)
-        fine = []
+        maps = []
         for block in self.blocks:
             if block.step == 2:
-                fine.append(x)
+                maps.append(x)
             x = block(x)
-        return self.projection(x), fine
+        return self.projection(x), [*maps, x]
 
 
 class _Convolution(nn.Module):

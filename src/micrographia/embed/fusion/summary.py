@@ -11,6 +11,7 @@ from torch import Tensor
 
 from micrographia.embed.fusion.network import Fused
 from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.stem import SEEN_CHANNELS
 
 STATISTICS: Final = 4
 """Mean, standard deviation, greatest and least value."""
@@ -27,9 +28,10 @@ def summary(fused: Fused) -> Float[Tensor, "batch dimension"]:
     Returns
     -------
     float tensor (batch, dimension)
-        As of `summarised`, of the fused vector of each level, of what language added, and of the patches of all levels.
+        As of `summarised`, of the fused vector of each level, of what language added, and of the patches of all levels,
+        as they are and as the stem saw them.
     """
-    return summarised(vectors_of(fused), fused.patches)
+    return summarised(vectors_of(fused), (*fused.patches, *fused.seen))
 
 
 def vectors_of(fused: Fused) -> tuple[Float[Tensor, "batch width"], ...]:
@@ -74,7 +76,7 @@ def dimension_of(plan: FusionPlan) -> int:
     Examples
     --------
     >>> dimension_of(FusionPlan(width=32, blocks=(1, 1), language=False))
-    320
+    1216
     """
     levels = len(plan.blocks)
-    return plan.width * (levels + plan.language + STATISTICS * levels)
+    return plan.width * (levels + plan.language) + STATISTICS * levels * (plan.width + SEEN_CHANNELS)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from micrographia.embed.fusion.network import Fused, FusionNetwork
+from micrographia.embed.fusion.stem import SEEN_CHANNELS
 from micrographia.embed.fusion.summary import STATISTICS, dimension_of, summarised, vectors_of
 from micrographia.errors import InputError
 from micrographia.learn.fusion.losses import chosen, squared, told_apart, turned
@@ -78,7 +79,8 @@ class Student(nn.Module):
     ) -> None:
         super().__init__()
         plan = network.plan
-        size = dimension_of(plan) - (STATISTICS * plan.width if len(plan.blocks) > 1 else 0)
+        coarsest = STATISTICS * (plan.width + SEEN_CHANNELS) if len(plan.blocks) > 1 else 0
+        size = dimension_of(plan) - coarsest
         self.network = network
         self.weights = weights
         self.to_whole = nn.Linear(size, whole) if weights.whole else None
@@ -137,4 +139,5 @@ def _of_length_one(fused: Fused) -> Float[Tensor, "batch dimension"]:
 
     A view has some nine patches of the coarsest level, whose extremes mean little; so they are left out.
     """
-    return functional.normalize(summarised(vectors_of(fused), fused.patches[1:] or fused.patches), dim=1)
+    grids = (*(fused.patches[1:] or fused.patches), *(fused.seen[1:] or fused.seen))
+    return functional.normalize(summarised(vectors_of(fused), grids), dim=1)
