@@ -65,8 +65,7 @@ bench: setup
 	$(BIN)/python benchmarks/qualification.py
 	$(BIN)/python benchmarks/qualification_cost.py
 	$(BIN)/python benchmarks/embedding_rate.py
-	$(BIN)/python benchmarks/fusion.py --encoder efficientnet-lite0 --encoder fusion --robustness
-	$(BIN)/python benchmarks/fusion_deletion.py
+	$(BIN)/python benchmarks/fusion.py --encoder efficientnet-lite0 --robustness
 	$(BIN)/python benchmarks/nffa.py
 	$(BIN)/python benchmarks/cues.py
 	$(BIN)/python benchmarks/instruct.py --out bench-instruct

@@ -6,7 +6,7 @@ from tiles of some specimens and are scored on tiles of the others, five draws o
 they are scored on. Of a fused encoder with language, what language added is also blanked, and given to other tiles, in
 learning and in scoring. The packaged encoder looks at each image at two magnifications; it is shown with one, too.
 
-Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion
+Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion:FILE
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A linear classifier learns from the vectors of tiles of some specimens, five spl
 the patches is set to the mean grey: those that attention, or the evidence for the most probable class, names most
 important; random ones; those that the evidence names least. What counts is how far the log-odds of that class fall.
 
-Run:  python benchmarks/fusion_deletion.py --data ../shared/data --encoder fusion
+Run:  python benchmarks/fusion_deletion.py --data ../shared/data --encoder fusion:FILE
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def interval(values: np.ndarray, specimens: np.ndarray) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MICROGRAPHIA_SAMPLES", "../shared/data")))
-    parser.add_argument("--encoder", default="fusion")
+    parser.add_argument("--encoder", metavar="fusion:FILE", required=True)
     options = parser.parse_args()
     encoder = load_embedder(options.encoder)
     if not isinstance(encoder, FusionEncoder):

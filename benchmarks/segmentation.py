@@ -155,7 +155,6 @@ def otsu(training: TrainingSet, seed: int) -> Predict:
 
 METHODS = {
     "micrographia": ours,
-    "fused encoder": ours,
     "random weights": from_scratch,
     "random forest": forest,
     "multi-Otsu": otsu,
@@ -204,12 +203,14 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
     parser.add_argument("--models", type=Path, help="folder to keep our models in")
-    parser.add_argument("--fused", default="fusion", help="encoder of the method of that name")
+    parser.add_argument("--fused", metavar="fusion:FILE", help="adds the method fused encoder")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     methods = {**METHODS, "micrographia": partial(ours, models=args.models)}
-    methods["fused encoder"] = partial(ours, models=args.models, encoder=args.fused)
+    if args.fused:
+        methods["fused encoder"] = partial(ours, models=args.models, encoder=args.fused)
+        args.methods.append("fused encoder")
     done = set()
     if args.results.is_file():
         done = {(r["set"], r["training"], r["method"], r["seed"]) for r in map(json.loads, args.results.open())}

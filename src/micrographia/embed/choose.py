@@ -93,16 +93,6 @@ ENCODERS: Final = (
     ),
     Kind(
         name=FUSION,
-        example=FUSION,
-        sees=True,
-        reads=False,
-        shared_space=False,
-        licence="GPL-3.0-or-later, as the package; contains weights of EfficientNet-Lite0 (Apache-2.0), changed",
-        caution="A small student of ImageNet networks, taught on some hundred micrographs, photographs and made-up "
-        "pictures. Needs no download.",
-    ),
-    Kind(
-        name=FUSION,
         example="fusion:FILE",
         sees=True,
         reads=False,
@@ -170,8 +160,8 @@ def absolute(name: str) -> str:
 
     Examples
     --------
-    >>> absolute("fusion"), absolute("clip:openai/clip-vit-base-patch32")
-    ('fusion', 'clip:openai/clip-vit-base-patch32')
+    >>> absolute("minilm"), absolute("clip:openai/clip-vit-base-patch32")
+    ('minilm', 'clip:openai/clip-vit-base-patch32')
     >>> absolute("fusion:here") == f"fusion:{Path('here').resolve()}"
     True
     """
@@ -186,7 +176,7 @@ def load_embedder(name: str) -> Encoder:
     Parameters
     ----------
     name : str
-        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"fusion"``, ``"language:<folder>"``,
+        ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``,
         ``"describe:<folder>"``, ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`.
         Nothing is downloaded.
 
@@ -224,9 +214,8 @@ def load_embedder(name: str) -> Encoder:
         return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
     if head == FUSION:
         from micrographia.embed.fusion.encoder import load_fusion
-        from micrographia.embed.fusion.saved import fusion_file
 
-        return load_fusion(fusion_file(name), name=name, licence=kind.licence, caution=kind.caution)
+        return load_fusion(Path(place), name=name, licence=kind.licence, caution=kind.caution)
     if head == LANGUAGE:
         from micrographia.embed.language import load_language
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import torch
 
 from micrographia.embed.choose import FUSION
 from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.saved import fusion_file, read_fusion
+from micrographia.embed.fusion.saved import read_fusion
 from micrographia.embed.fusion.stem import FINE_CHANNELS, FINE_PX
+from micrographia.errors import InputError
 from micrographia.segment.network.encoder import Encoder, load_encoder
 
 _PATCH_LEVELS: Final = 2
@@ -51,7 +53,7 @@ class FusionMaps(Encoder):
 
 
 def load_segmenting(name: str) -> Encoder:
-    """Return an encoder for segmentation by name: ``fusion``, ``fusion:FILE``, or what `load_encoder` takes.
+    """Return an encoder for segmentation by name: ``fusion:FILE``, or what `load_encoder` takes.
 
     Raises
     ------
@@ -60,7 +62,10 @@ def load_segmenting(name: str) -> Encoder:
     InputError
         See `load_encoder`.
     """
-    if name.partition(":")[0] != FUSION:
+    kind, _, file = name.partition(":")
+    if kind != FUSION:
         return load_encoder(name)
-    network, _ = read_fusion(fusion_file(name))
+    if not file:
+        raise InputError(f"encoder is {name!r}; accepted is fusion:FILE, what `micrographia train fusion` wrote")
+    network, _ = read_fusion(Path(file))
     return FusionMaps(network, name=name)

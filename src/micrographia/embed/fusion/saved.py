@@ -33,20 +33,6 @@ def bank_sentences() -> tuple[str, ...]:
     return tuple(text.split("\n")[:-1])
 
 
-def fusion_file(name: str) -> Path:
-    """Return the file of a fused encoder by its name: ``fusion`` for the packaged one, or ``fusion:FILE``.
-
-    Raises
-    ------
-    InputError
-        There is no file after the colon.
-    """
-    _, colon, file = name.partition(":")
-    if colon and not file:
-        raise InputError(f"encoder is {name!r}; accepted is fusion, or fusion:FILE with a file after the colon")
-    return Path(file) if file else Path(str(resources.files("micrographia.weights").joinpath("fusion.safetensors")))
-
-
 def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> None:
     """Write a network, beside and then in place; weights in bfloat16.
 
