@@ -137,5 +137,4 @@ def test_verdicts(run, encoder, images, tmp_path):
     tree = json.loads((out / "verdicts.json").read_text())
     fine, coarse = (s["criteria"][0] for s in tree["samples"])
     assert fine["score"] > 0 > coarse["score"]
-    assert [s["disposition"] for s in tree["samples"]] == ["accept", "reject"]
     assert encoder in tree["encoders"]

@@ -72,7 +72,7 @@ def test_the_packaged_encoder_knows_edges_that_random_weights_do_not():
 
 @pytest.mark.parametrize("name", ["no/such-thing-here", "efficientnet-lite9"])
 def test_an_unknown_encoder_says_what_is_accepted(name):
-    with pytest.raises(InputError, match="efficientnet-lite0, or the folder or hub name"):
+    with pytest.raises(InputError, match="efficientnet-lite2, or the folder or hub name"):
         load_encoder(name)
 
 
