@@ -123,7 +123,7 @@ def balanced_loss(
 def balanced_temperature(
     logits: Float[np.ndarray, "image class"], labels: Int[np.ndarray, " image"], specimens: Sequence[str]
 ) -> float:
-    """Return the temperature under which the true classes are most probable, classes weighing alike.
+    """Return the temperature under which true classes are as probable as they deserve, classes weighing alike.
 
     Even if every image is told right, n specimens of a class say no more than that (n + 1) / (n + 2) of its images
     will be: that is what the true class is to get, and the others share the rest.
