@@ -71,7 +71,7 @@ def test_a_training_with_the_packaged_teachers_makes_an_encoder(run, tmp_path):
     assert code == 0
     with np.load(tmp_path / "vectors" / "0.npz") as found:
         assert found["patches"].shape == (18, 18, 384)
-        assert found["whole"].shape == (12 * 192,)
+        assert found["whole"].shape == (4 * 192 + 3 * 4 * (192 + 112),)
 
 
 @pytest.mark.slow
