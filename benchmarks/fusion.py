@@ -31,6 +31,7 @@ import qualification
 from micrographia.embed.cache import cached_embeddings
 from micrographia.embed.choose import DEFAULT_SEES, load_embedder
 from micrographia.embed.encoder import Encoder
+from micrographia.embed.fusion.summary import STATISTICS
 from micrographia.segment.network.encoder import load_packaged
 from qualification import TASKS, Tile
 
@@ -164,6 +165,12 @@ def variants(row: Row) -> Iterator[Row]:
     if row.name == DEFAULT_SEES:
         yield row.changed(f"{row.name}, one magnification", lambda v: v[:, : v.shape[1] // 2])
     plan = getattr(load_embedder(row.name), "plan", None)
+    if plan is not None:
+        whole = plan.width * (len(plan.blocks) + plan.language)
+        patches = whole + STATISTICS * plan.width * len(plan.blocks)
+        yield row.changed(f"{row.name}, fused vectors only", lambda v: v[:, :whole])
+        yield row.changed(f"{row.name}, patches only", lambda v: v[:, whole:patches])
+        yield row.changed(f"{row.name}, maps of the stem only", lambda v: v[:, patches:])
     if plan is not None and plan.language:
         part = slice(len(plan.blocks) * plan.width, (len(plan.blocks) + 1) * plan.width)
 

@@ -55,7 +55,7 @@ def fusion(
         str, typer.Option(metavar="NAME", help="Text teacher: minilm, or language:DIR of `train language`.")
     ] = "minilm",
     steps: Annotated[
-        int, typer.Option(min=1, help="Optimiser steps; 6,000 take about three hours of one core.")
+        int, typer.Option(min=1, help="Optimiser steps; one of 16 views takes some 2 s of a core.")
     ] = 6000,
     batch: Annotated[int, typer.Option(min=2, help="Views in a batch, on each process.")] = 16,
     without: Annotated[

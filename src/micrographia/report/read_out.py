@@ -162,8 +162,8 @@ def read_out_figure(found: ReadOutResult, name: str, picture: Shown) -> str:
     return (
         "<details><summary>What the encoder attended to</summary>"
         f'<div class="two"><figure>{drawn}<figcaption>Amber: {_FULL_COLOUR:g} times as much as on average, or more; '
-        "an image above 256 px is looked at in windows, each as much as any other. Attention is not a reason: on four "
-        "tasks of five, losing these parts changed the class no more than losing others.</figcaption></figure>"
+        "an image above 256 px is looked at in windows, each as much as any other. Attention is "
+        "not a reason; the map of what speaks for a class is nearer to one.</figcaption></figure>"
         f"<div>{table(heads, levels)}{listed}</div></div></details>"
     )
 
