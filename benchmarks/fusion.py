@@ -31,7 +31,7 @@ import qualification
 from micrographia.embed.cache import cached_embeddings
 from micrographia.embed.choose import DEFAULT_SEES, load_embedder
 from micrographia.embed.encoder import Encoder
-from micrographia.embed.fusion.summary import STATISTICS
+from micrographia.embed.fusion.summary import parts_of
 from micrographia.segment.network.encoder import load_packaged
 from qualification import TASKS, Tile
 
@@ -165,13 +165,22 @@ def variants(row: Row) -> Iterator[Row]:
     if row.name == DEFAULT_SEES:
         yield row.changed(f"{row.name}, one magnification", lambda v: v[:, : v.shape[1] // 2])
     plan = getattr(load_embedder(row.name), "plan", None)
-    if plan is not None:
-        whole = plan.width * (len(plan.blocks) + plan.language)
-        patches = whole + STATISTICS * plan.width * len(plan.blocks)
-        yield row.changed(f"{row.name}, fused vectors only", lambda v: v[:, :whole])
-        yield row.changed(f"{row.name}, patches only", lambda v: v[:, whole:patches])
-        yield row.changed(f"{row.name}, maps of the stem only", lambda v: v[:, patches:])
-    if plan is not None and plan.language:
+    if plan is None:
+        return
+    parts = parts_of(plan)
+    for name, part in {
+        "statistics of the stem's maps only": parts.statistics,
+        "relations only": parts.relations,
+        "patches only": parts.patches,
+        "fused vectors only": parts.fused,
+    }.items():
+        if part.stop > part.start:
+            yield row.changed(f"{row.name}, {name}", lambda v, part=part: v[:, part])
+    if plan.relations:
+        yield row.changed(f"{row.name}, without relations", lambda v: np.delete(v, parts.relations, axis=1))
+    if plan.fused:
+        yield row.changed(f"{row.name}, without what is fused", lambda v: v[:, parts.statistics.start :])
+    if plan.language:
         part = slice(len(plan.blocks) * plan.width, (len(plan.blocks) + 1) * plan.width)
 
         def shuffled(found: np.ndarray) -> np.ndarray:

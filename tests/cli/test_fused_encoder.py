@@ -26,7 +26,7 @@ def encoder(tmp_path_factory):
     """A small network that has its teacher's eyes, and no other training."""
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp("fused") / "fusion.safetensors"
-    plan = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3)
+    plan = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3, graph=True, hypergraph=True, language=True, gates=True)
     network = FusionNetwork(plan, torch.randn(3, 384))
     inherit(network.stem, load_packaged())
     write_fusion(network, {"sentences": SENTENCES}, file)

@@ -25,9 +25,11 @@ def fresh_process():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--without", "colour"), "--without colour: there is no such part; accepted are graph, hypergraph"),
+        (("--with", "colour"), "--with colour: there is no such part; accepted are patches, graph, hypergraph"),
+        (("--with", "graph"), "join a patch stream, and there is none"),
+        (("--with", "patches", "--with", "gates"), "gates weigh two streams, and there is only one"),
         (("--weight", "masked"), "--weight masked: accepted is LOSS=NUMBER"),
-        (("--weight", "colour=1"), "--weight colour=1: there is no such loss; accepted are whole, patches"),
+        (("--weight", "colour=1"), "--weight colour=1: there is no such loss; accepted are inherited, whole"),
         (("--weight", "views=-1"), "weight of the views loss is -1"),
         (("--reads", "efficientnet-lite0"), "--reads efficientnet-lite0 does not read texts"),
         (("--sees", "nothing-there"), "encoder is 'nothing-there', which cannot be loaded"),
@@ -70,8 +72,8 @@ def test_a_training_with_the_packaged_teachers_makes_an_encoder(run, tmp_path):
     code, _, _ = run("embed", images / "0.png", "--encoder", f"fusion:{weights}", "--out", tmp_path / "vectors")
     assert code == 0
     with np.load(tmp_path / "vectors" / "0.npz") as found:
-        assert found["patches"].shape == (18, 18, 384)
-        assert found["whole"].shape == (4 * 192 + 3 * 4 * (192 + 112),)
+        assert found["patches"].shape == (18, 18, 432)
+        assert found["whole"].shape == (4208,)
 
 
 @pytest.mark.slow

@@ -193,7 +193,7 @@ def test_a_model_of_another_kind_is_refused(asked, kind, folders):
 
 @pytest.mark.parametrize("name", ["", "clip", "clip:", "resnet", "minilm:x", "efficientnet-lite0:x", "vit:a/b"])
 def test_an_unknown_name_lists_what_is_accepted(name):
-    named = r"accepted are efficientnet-lite0, minilm, describe, language:DIR, describe:DIR, fusion:FILE, clip:openai"
+    named = r"accepted are efficientnet-lite0, minilm, describe, language:DIR, describe:DIR, fusion, fusion:FILE, clip:"
     with pytest.raises(InputError, match=named):
         load_embedder(name)
 

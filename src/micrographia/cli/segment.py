@@ -61,7 +61,7 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
-            help="efficientnet-lite0, fusion:FILE, or the folder or hub name of a transformers backbone.",
+            help="efficientnet-lite0, fusion, fusion:FILE, or the folder or hub name of a transformers backbone.",
         ),
     ] = "efficientnet-lite0",
     orientation: Annotated[

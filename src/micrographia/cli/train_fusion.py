@@ -12,10 +12,11 @@ import typer
 from micrographia.cli.app import stderr
 from micrographia.cli.progress import bar, resumable, say
 from micrographia.cli.train import train
+from micrographia.embed.fusion.plan import ALL_BLOCKS, FusionPlan
 from micrographia.errors import InputError
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
 
-PARTS: Final = ("graph", "hypergraph", "language", "gates")
+PARTS: Final = ("patches", "graph", "hypergraph", "language", "gates")
 
 
 @train.command("fusion")
@@ -58,10 +59,18 @@ def fusion(
         int, typer.Option(min=1, help="Optimiser steps; one of 16 views takes some 2 s of a core.")
     ] = 6000,
     batch: Annotated[int, typer.Option(min=2, help="Views in a batch, on each process.")] = 16,
-    without: Annotated[
+    streams: Annotated[
         list[str] | None,
-        typer.Option("--without", metavar="PART", help="Leave out: graph, hypergraph, language or gates."),
+        typer.Option(
+            "--with",
+            metavar="PART",
+            help="Fuse this: patches, with them graph, hypergraph or language, and gates between patches and graphs. "
+            "May be repeated. Unless given: none, as none was found to earn its place.",
+        ),
     ] = None,
+    relations: Annotated[
+        bool, typer.Option(help="Count which features of patches go together, not only how much there is of each.")
+    ] = True,
     weight: Annotated[
         list[str] | None,
         typer.Option("--weight", metavar="LOSS=NUMBER", help="Weight of a loss; 0 switches it off. May be repeated."),
@@ -88,20 +97,18 @@ def fusion(
     from micrographia.learn.processes import this_process
     from micrographia.segment.network.encoder import PACKAGED, load_encoder
 
-    left_out = set(without or ())
+    parts = set(streams or ())
     with resumable():
         usual = FusionSettings(steps=steps, batch=batch, seed=seed, bf16=not precise, made_up=made_up)
-        plan = usual.plan
-        if unknown := sorted(left_out - set(PARTS)):
-            raise InputError(f"--without {unknown[0]}: there is no such part; accepted are {', '.join(PARTS)}")
-        graph, hypergraph = "graph" not in left_out, "hypergraph" not in left_out
-        plan = replace(
-            plan,
-            graph=graph,
-            hypergraph=hypergraph,
-            language="language" not in left_out,
-            # With one stream there is nothing to weigh.
-            gates="gates" not in left_out and (graph or hypergraph),
+        if unknown := sorted(parts - set(PARTS)):
+            raise InputError(f"--with {unknown[0]}: there is no such part; accepted are {', '.join(PARTS)}")
+        plan = FusionPlan(
+            blocks=ALL_BLOCKS if "patches" in parts else FusionPlan().blocks,
+            relations=FusionPlan().relations if relations else 0,
+            graph="graph" in parts,
+            hypergraph="hypergraph" in parts,
+            language="language" in parts,
+            gates="gates" in parts,
         )
         settings = replace(usual, plan=plan, weights=_weights(weight or (), LossWeights()))
         state = this_process()

@@ -93,6 +93,16 @@ ENCODERS: Final = (
     ),
     Kind(
         name=FUSION,
+        example=FUSION,
+        sees=True,
+        reads=False,
+        shared_space=False,
+        licence="GPL-3.0-or-later; contains weights of EfficientNet-Lite0 (Apache-2.0), changed",
+        caution="Knows what a network for photographs sees in micrographs at three resolutions, and which of it goes "
+        "together. Needs no download.",
+    ),
+    Kind(
+        name=FUSION,
         example="fusion:FILE",
         sees=True,
         reads=False,
@@ -177,8 +187,8 @@ def load_embedder(name: str) -> Encoder:
     ----------
     name : str
         ``"efficientnet-lite0"``, ``"minilm"``, ``"describe"``, ``"language:<folder>"``,
-        ``"describe:<folder>"``, ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other `ENCODERS`.
-        Nothing is downloaded.
+        ``"describe:<folder>"``, ``"fusion"``, ``"fusion:<file>"`` or ``"<kind>:<hub name or folder>"`` of the other
+        `ENCODERS`. Nothing is downloaded.
 
     Raises
     ------
@@ -214,8 +224,11 @@ def load_embedder(name: str) -> Encoder:
         return DescribingEncoder(load_embedder(reader), name=name, caution=kind.caution)
     if head == FUSION:
         from micrographia.embed.fusion.encoder import load_fusion
+        from micrographia.embed.fusion.saved import packaged_fusion
 
-        return load_fusion(Path(place), name=name, licence=kind.licence, caution=kind.caution)
+        return load_fusion(
+            Path(place) if colon else packaged_fusion(), name=name, licence=kind.licence, caution=kind.caution
+        )
     if head == LANGUAGE:
         from micrographia.embed.language import load_language
 

@@ -13,12 +13,23 @@ from micrographia.embed.fusion.encoder import WINDOW_PX, FusionEncoder, _starts,
 from micrographia.embed.fusion.looks import looked_at
 from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
-from micrographia.embed.fusion.summary import dimension_of, summary
+from micrographia.embed.fusion.summary import dimension_of, parts_of, summarised, summary
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
 
 SENTENCES = ("it is dark", "it is bright", "lines run", "spots lie", "grains touch")
-SMALL = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=3, text_width=8)
+BARE = FusionPlan(relations=8)
+SMALL = FusionPlan(
+    width=32,
+    blocks=(1, 1, 1),
+    relations=8,
+    neighbours=3,
+    graph=True,
+    hypergraph=True,
+    language=True,
+    gates=True,
+    text_width=8,
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +50,10 @@ def test_a_window_is_what_the_network_makes_of_it(encoder):
     (found,) = encoder.embed_images([frame])
     fused = fused_of(encoder, frame)
     np.testing.assert_allclose(found.whole, summary(fused)[0], atol=2e-5)
-    np.testing.assert_allclose(found.patches[..., :32], fused.patches[2][0].permute(1, 2, 0), atol=1e-5)
+    np.testing.assert_allclose(found.patches[..., :32], fused.streams.patches[2][0].permute(1, 2, 0), atol=1e-5)
+    np.testing.assert_allclose(found.patches[..., 64:176], fused.seen[2][0].permute(1, 2, 0), atol=1e-4)
+    deep = fused.deep[0].repeat_interleave(2, 1).repeat_interleave(2, 2)
+    np.testing.assert_allclose(found.patches[..., 176:], deep.permute(1, 2, 0), atol=1e-4)
     assert found.patch_px == 16
 
 
@@ -53,7 +67,7 @@ def test_batches_make_no_difference(encoder):
 def test_every_size_has_its_patches(encoder, shape):
     frame = np.random.default_rng(2).normal(size=shape)
     (found,) = encoder.embed_images([frame])
-    assert found.patches.shape == (shape[0] // 16, shape[1] // 16, 64)
+    assert found.patches.shape == (shape[0] // 16, shape[1] // 16, 64 + 112 + 320)
     assert found.whole.shape == (dimension_of(SMALL),)
 
 
@@ -90,7 +104,7 @@ def test_what_is_too_small_or_no_image(encoder, shape):
 
 def test_a_read_out_is_what_the_network_says_of_itself(encoder):
     frame = np.random.default_rng(5).normal(size=(128, 192))
-    fused = fused_of(encoder, frame)
+    fused = fused_of(encoder, frame).streams
     found = encoder.read_out(frame)
     for level, gates, patch_px in zip(found.levels, fused.gates[0].tolist(), (64, 32, 16), strict=True):
         assert [level.patch_stream, level.graph_stream] == pytest.approx(gates)
@@ -103,7 +117,7 @@ def test_a_read_out_is_what_the_network_says_of_itself(encoder):
 
 def test_what_was_looked_at_by_hand(encoder):
     """Uniform looks give each patch its share; a coarse patch hands its look down to the finer ones in it."""
-    fused = fused_of(encoder, np.random.default_rng(6).normal(size=(64, 128)))
+    fused = fused_of(encoder, np.random.default_rng(6).normal(size=(64, 128))).streams
     everywhere = tuple(torch.full_like(looked, 1 / looked[0].numel()) for looked in fused.attention)
     left = (torch.tensor([[[1.0, 0.0]]]), *everywhere[1:])
     spoken = replace(fused.spoken, patches=torch.full_like(fused.spoken.patches, 1 / 32))
@@ -142,7 +156,7 @@ def test_windows_are_read_out_side_by_side(encoder):
     frame = np.random.default_rng(9).normal(size=(64, 2 * WINDOW_PX))
     grey = torch.from_numpy(normalised(frame))[None, None]
     with torch.inference_mode():
-        one, other = (encoder._network(part) for part in grey.split(WINDOW_PX, dim=3))
+        one, other = (encoder._network(part).streams for part in grey.split(WINDOW_PX, dim=3))
     found = encoder.read_out(frame)
     gates = (one.gates[0, 0, 0] + other.gates[0, 0, 0]) / 2
     assert found.levels[0].patch_stream == pytest.approx(float(gates), abs=1e-5)
@@ -156,10 +170,10 @@ def test_evidence_adds_up_to_what_a_score_gains(encoder):
     frame = np.random.default_rng(10).normal(size=(128, 192))
     (embedding,) = encoder.embed_images([frame])
     slopes = np.random.default_rng(11).normal(size=len(embedding.whole))
-    first = plan.width * (len(plan.blocks) + 1 + 4 * 2)
+    first = parts_of(plan).patches.start + 2 * 4 * plan.width
     only_fine_means = np.where(np.arange(len(slopes)) // plan.width == first // plan.width, slopes, 0)
     found = encoder.evidence(frame, only_fine_means)
-    fine = fused_of(encoder, frame).patches[2][0]
+    fine = fused_of(encoder, frame).streams.patches[2][0]
     size = fine.mean(dim=(1, 2)).square().mean().sqrt()
     slope = torch.from_numpy(slopes[first : first + plan.width]).float()
     mean = fine.mean(dim=(1, 2))
@@ -181,23 +195,50 @@ def test_evidence_covers_images_of_every_size(encoder, shape):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "plan",
     [
-        {"blocks": (1,)},
-        {"language": False, "graph": False, "hypergraph": False, "gates": False},
-        {"gates": False, "hypergraph": False},
+        BARE,
+        replace(BARE, blocks=(0,), relations=0),
+        replace(SMALL, blocks=(1,)),
+        replace(SMALL, language=False, graph=False, hypergraph=False, gates=False),
+        replace(SMALL, gates=False, hypergraph=False),
     ],
 )
-def test_plans_without_some_parts_say_what_they_have(changes):
-    plan = replace(SMALL, **changes)
+def test_plans_without_some_parts_say_what_they_have(plan):
     bank = torch.randn(5, 8) if plan.language else torch.zeros(0, 8)
     words = SENTENCES if plan.language else ()
     less = FusionEncoder(FusionNetwork(plan, bank), words, name="f", version="0" * 16, licence="", caution="")
     frame = np.random.default_rng(13).normal(size=(96, 300))
     (found,) = less.embed_images([frame])
     assert found.whole.shape == (dimension_of(plan),)
-    assert found.patches.shape == (6, 18, 32 * min(2, len(plan.blocks)))
+    assert found.patches.shape == (6, 18, 432 + 32 * plan.fused * min(2, len(plan.blocks)))
+    assert less.evidence(frame, np.ones(len(found.whole))).added.shape == (6, 18)
     read = less.read_out(frame)
+    if not plan.fused:
+        assert read is None
+        return
     assert len(read.levels) == len(plan.blocks)
     assert len(read.sentences) == len(words)
-    assert less.evidence(frame, np.ones(len(found.whole))).added.shape == (6, 18)
+
+
+def test_evidence_of_relations_is_their_slope():
+    """A score of relations does not change with the contrast of features, so that what patches add has the sum 0."""
+    torch.manual_seed(1)
+    network = FusionNetwork(BARE, torch.zeros(0, 8)).eval()
+    own = FusionEncoder(network, (), name="f", version="0" * 16, licence="", caution="")
+    frame = np.random.default_rng(14).normal(size=(128, 128))
+    parts = parts_of(BARE)
+    slopes = np.zeros(dimension_of(BARE))
+    slopes[parts.relations] = np.random.default_rng(15).normal(size=parts.relations.stop - parts.relations.start)
+    with torch.no_grad():
+        fused = network(torch.from_numpy(normalised(frame))[None, None])
+        scores = []
+        for share in (1.0, 1.001):
+            related = [m.mean(dim=(2, 3), keepdim=True) * (1 - share) + m * share for m in fused.related]
+            made = summarised([], [], [m.double() for m in related])[0].double()
+            scores.append(made @ torch.from_numpy(slopes[parts.relations]))
+    # Contrast of the features cancels in relations, so what the patches add has the sum 0.
+    assert float(scores[1] - scores[0]) == pytest.approx(0, abs=1e-4)
+    found = own.evidence(frame, slopes).added
+    assert float(np.abs(found).sum()) > 1
+    assert float(found.sum()) == pytest.approx(0, abs=1e-3)

@@ -6,7 +6,7 @@ import torch
 
 from micrographia.embed.fusion.export import export_onnx
 from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.plan import FusionPlan
+from micrographia.embed.fusion.plan import ALL_BLOCKS, FusionPlan
 from micrographia.embed.fusion.summary import summary
 
 
@@ -15,7 +15,8 @@ def test_onnx_agrees_with_pytorch_for_any_number_of_images(tmp_path):
     import onnxruntime
 
     torch.manual_seed(0)
-    network = FusionNetwork(FusionPlan(), torch.randn(56, 384)).eval()
+    plan = FusionPlan(blocks=ALL_BLOCKS, graph=True, hypergraph=True, language=True, gates=True)
+    network = FusionNetwork(plan, torch.randn(56, 384)).eval()
     export_onnx(network, tmp_path / "fusion.onnx", side_px=192)
     session = onnxruntime.InferenceSession(tmp_path / "fusion.onnx", providers=["CPUExecutionProvider"])
     for count in (1, 2, 5):

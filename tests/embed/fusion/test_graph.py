@@ -97,7 +97,7 @@ def test_edges_to_the_side_do_not_reach_over_the_end_of_a_row():
 def test_patches_that_are_numbered_otherwise_give_the_same(nodes):
     """Only neighbours in the image depend on where a patch is, so without them order is nothing."""
     torch.manual_seed(2)
-    stream = GraphStream(FusionPlan(width=32, neighbours=3, hypergraph=False)).eval()
+    stream = GraphStream(FusionPlan(width=32, blocks=(1,), neighbours=3, graph=True)).eval()
     order = torch.randperm(12, generator=torch.Generator().manual_seed(3))
     whole = nodes.mean(dim=1, keepdim=True)
     patches, image = stream(nodes, whole, 3, 4)
@@ -108,7 +108,7 @@ def test_patches_that_are_numbered_otherwise_give_the_same(nodes):
 
 def test_one_image_does_not_depend_on_the_others_of_its_batch(nodes):
     torch.manual_seed(2)
-    stream = GraphStream(FusionPlan(width=32, neighbours=3)).eval()
+    stream = GraphStream(FusionPlan(width=32, blocks=(1,), neighbours=3, graph=True, hypergraph=True)).eval()
     whole = nodes.mean(dim=1, keepdim=True)
     together = stream(nodes, whole, 3, 4)
     alone = stream(nodes[:1], whole[:1], 3, 4)

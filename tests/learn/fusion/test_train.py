@@ -18,12 +18,22 @@ from micrographia.errors import InputError, ReadError
 from micrographia.learn.fusion.pictures import Picture, Pictures, make_up, photographs
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
 from micrographia.learn.fusion.student import Student
-from micrographia.learn.fusion.teachers import Teachers
+from micrographia.learn.fusion.teachers import Scale, Teachers
 from micrographia.learn.fusion.train import CARD, CHECKPOINT, CURVE, WEIGHTS, _optimisers, train_fusion
 from micrographia.segment.network.encoder import Encoder as ImageEncoder
 from micrographia.segment.network.encoder import load_packaged
 
-PLAN = FusionPlan(width=32, blocks=(1, 1, 1), neighbours=2, text_width=6)
+PLAN = FusionPlan(
+    width=32,
+    blocks=(1, 1, 1),
+    relations=8,
+    neighbours=2,
+    graph=True,
+    hypergraph=True,
+    language=True,
+    gates=True,
+    text_width=6,
+)
 TINY = FusionSettings(
     plan=PLAN,
     steps=4,
@@ -137,7 +147,7 @@ def test_a_student_learns_what_its_teachers_say(pictures, teachers, tmp_path):
         assert float(rows[-1][name]) < 0.8 * float(rows[0][name]), name
 
 
-@pytest.mark.parametrize("loss", ["whole", "masked", "views", "cues", "captions", "sentences"])
+@pytest.mark.parametrize("loss", ["inherited", "whole", "masked", "views", "cues", "captions", "sentences"])
 def test_each_loss_can_be_the_only_one(pictures, teachers, tmp_path, loss):
     only = LossWeights(**{name: float(name == loss) for name in vars(LossWeights())})
     train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=replace(TINY, steps=1, weights=only))
@@ -152,6 +162,8 @@ def test_each_loss_can_be_the_only_one(pictures, teachers, tmp_path, loss):
         {"hypergraph": False},
         {"graph": False, "language": False},
         {"gates": False},
+        {"relations": 0},
+        {"blocks": (0, 0), "graph": False, "hypergraph": False, "gates": False, "language": False},
     ],
 )
 def test_each_part_can_be_left_out(pictures, teachers, tmp_path, changes):
@@ -159,7 +171,7 @@ def test_each_part_can_be_left_out(pictures, teachers, tmp_path, changes):
     train_fusion(pictures, teachers, SENTENCES, tmp_path, settings=settings)
     network, _ = read_fusion(tmp_path / WEIGHTS)
     assert torch.isfinite(summary(network(torch.randn(1, 1, 64, 64)))).all()
-    assert (network.language is None) == (changes.get("language") is False)
+    assert (network.streams is None or network.streams.language is None) == (changes.get("language") is False)
 
 
 def test_labels_are_learned_where_there_are_some(teachers, tmp_path):
@@ -212,19 +224,18 @@ def test_teachers_of_other_strides_are_seen_side_by_side(teachers, pictures, tmp
 def test_the_stem_is_inherited_and_its_first_blocks_stay(whole):
     """After four steps what was kept is the packaged encoder's to the last bit of bfloat16; the rest has moved."""
     network, _ = read_fusion(whole / WEIGHTS)
-    fresh = Stem(PLAN.width)
+    fresh = Stem()
     inherit(fresh, load_packaged())
     now, before = network.stem.state_dict(), fresh.state_dict()
     for name, value in before.items():
-        if name.startswith("projection"):
-            continue
         kept = name.startswith("first") or int(name.split(".")[1]) < TINY.stem_kept
         assert torch.equal(now[name], value.to(torch.bfloat16).float()) == kept, name
 
 
 def test_the_stem_learns_slower_and_the_heads_faster_than_the_rest():
     network = FusionNetwork(PLAN, torch.zeros(3, 6))
-    student = Student(network, LossWeights(), whole=5, patches=3, cues=2, classes=2)
+    scale = Scale(mean=torch.zeros(1), spread=torch.ones(1))
+    student = Student(network, LossWeights(), inherited=scale, whole=5, patches=3, cues=2, classes=2)
     matrices, others = _optimisers(student, TINY)
     shares = {
         id(p): group["highest"] / TINY.learning_rate
@@ -233,12 +244,12 @@ def test_the_stem_learns_slower_and_the_heads_faster_than_the_rest():
     }
     assert {shares[id(p)] for p in network.stem.blocks.parameters()} == {TINY.stem_share}
     assert shares[id(student.to_whole.weight)] == shares[id(student.to_labels.bias)] == 5
-    assert {shares[id(p)] for p in network.levels.parameters()} == {1}
+    assert {shares[id(p)] for p in network.streams.levels.parameters()} == {1}
     assert len(shares) == len(list(student.parameters()))
 
 
-@pytest.mark.parametrize("count", [12, -1])
-def test_a_stem_has_eleven_blocks(count):
+@pytest.mark.parametrize("count", [17, -1])
+def test_a_stem_has_sixteen_blocks(count):
     with pytest.raises(InputError, match=f"stem_kept is {count}; accepted is 0"):
         replace(TINY, stem_kept=count)
 

@@ -19,8 +19,9 @@ from micrographia.embed.encoder import Encoder, version_of
 from micrographia.embed.evidence import added_by_patches
 from micrographia.embed.fusion.looks import looked_at
 from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.plan import STEM_PX
 from micrographia.embed.fusion.saved import read_fusion
-from micrographia.embed.fusion.summary import summarised, vectors_of
+from micrographia.embed.fusion.summary import grids_of, grids_px, related_px, summarised, vectors_of
 from micrographia.embed.read_out import LevelReadOut, PatchEvidence, ReadOut
 from micrographia.errors import InputError
 from micrographia.segment.network.normalise import normalised
@@ -29,7 +30,7 @@ LEAST_SIDE_PX: Final = 32
 WINDOW_PX: Final = 256
 _LEVELS_IN_PATCHES: Final = 2
 _BATCH: Final = 8
-_PREPARED: Final = "3 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
+_PREPARED: Final = "4 grey 1 to 99 % to -1 to 1, mirrored to 64 px, windows of 256 px"
 
 
 class FusionEncoder(Encoder):
@@ -71,8 +72,9 @@ class FusionEncoder(Encoder):
     ) -> Iterator[ImageEmbedding]:
         """Embed images, in their order; see `Encoder`.
 
-        ``whole`` is what `summarised` makes of the mean over the windows and of all patches; a patch is that of the
-        finest level beside the one of the next level in which it lies.
+        ``whole`` is what `summarised` makes of the mean over the windows and of all patches. A patch of 16 px is what
+        the stem sees in it beside the last map, and before them, if there are streams, what these make of it and of
+        the patch of the next level in which it lies.
         """
         for k, frame in enumerate(frames):
             _check_size(frame, self.name, f"image {k + 1} of {len(frames)}")
@@ -82,15 +84,20 @@ class FusionEncoder(Encoder):
             for k in range(0, len(alike), at_once):
                 for seen in self._see(alike[k : k + at_once], batch):
                     yield ImageEmbedding(
-                        whole=summarised(seen.vectors, [*seen.grids, *seen.maps])[0].numpy(),
-                        patches=_side_by_side(seen.grids[-_LEVELS_IN_PATCHES:]).numpy(),
-                        patch_px=float(self.plan.patch_px[-1]),
+                        whole=summarised(seen.vectors, seen.grids, seen.related)[0].numpy(),
+                        patches=self._side_by_side(seen.grids).numpy(),
+                        patch_px=float(STEM_PX),
                     )
 
-    def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut:
-        """Return what the network attended to in an image; weights are means over its windows. See `Encoder`."""
+    def read_out(self, frame: Float[np.ndarray, "height width"]) -> ReadOut | None:
+        """Return what the network attended to in an image; weights are means over its windows. See `Encoder`.
+
+        None without streams.
+        """
         _check_size(frame, self.name, "the image")
         (seen,) = self._see([frame], _BATCH)
+        if seen.looks is None:
+            return None
         order = seen.sentences.argsort(descending=True).tolist()
         return ReadOut(
             levels=tuple(
@@ -107,63 +114,84 @@ class FusionEncoder(Encoder):
     ) -> PatchEvidence:
         """Return what each patch adds to a score of the image's vector; see `Encoder`.
 
-        As `added_by_patches`, of the patches of all levels, fused and as the stem saw them. What patches add by way of
-        the fused vectors, and of language, is left out.
+        As `added_by_patches`, of all maps whose statistics or relations count. What patches add by way of the fused
+        vectors, and of language, is left out.
         """
         _check_size(frame, self.name, "the image")
         (seen,) = self._see([frame], _BATCH)
-        along = torch.from_numpy(slopes).float()
-        patch_px = self.plan.patch_px
-        rows, columns = seen.grids[-1].shape[2:]
+        slope = torch.from_numpy(slopes).float()
+        count = len(seen.grids)
         added = added_by_patches(
-            [*seen.grids, *seen.maps],
-            patch_px * 2,
-            lambda grids: summarised(seen.vectors, grids)[0] @ along,
-            patch_px=patch_px[-1],
-            shape=(rows, columns),
+            [*seen.grids, *seen.related],
+            [*grids_px(self.plan), *related_px(self.plan)],
+            lambda maps: summarised(seen.vectors, maps[:count], maps[count:])[0] @ slope,
+            patch_px=STEM_PX,
+            shape=(max(1, frame.shape[0] // STEM_PX), max(1, frame.shape[1] // STEM_PX)),
         )
-        return PatchEvidence(patch_px=patch_px[-1], added=added.numpy())
+        return PatchEvidence(patch_px=STEM_PX, added=added.numpy())
 
     @torch.no_grad()
     def _see(self, frames: Sequence[Float[np.ndarray, "height width"]], batch: int) -> list[_Seen]:
         """Return what the network makes of images of one size."""
         shown = [_windows(frame, self.plan.side_px) for frame in frames]
         greys = torch.cat([one.greys for one in shown])
-        vectors, patches, maps = [], [], []
-        gates, looks, words = [], [], []
+        vectors, grids, related, gates, looks, words = [], [], [], [], [], []
         for k in range(0, len(greys), batch):
             fused = self._network(greys[k : k + batch])
             vectors.append(vectors_of(fused))
-            patches.append(fused.patches)
-            maps.append(fused.seen)
-            gates.append(fused.gates)
-            looks.append(looked_at(fused))
-            words.append(
-                torch.zeros(len(fused.gates), 0) if fused.spoken is None else fused.spoken.sentences.softmax(dim=1)
-            )
-        of_images = [torch.cat(part) for part in zip(*vectors, strict=True)]
-        of_patches, of_maps = ([torch.cat(part) for part in zip(*some, strict=True)] for some in (patches, maps))
+            grids.append(grids_of(fused))
+            related.append(fused.related)
+            if fused.streams is not None:
+                gates.append(fused.streams.gates)
+                looks.append(looked_at(fused.streams))
+                spoken = fused.streams.spoken
+                words.append(torch.zeros(len(looks[-1]), 0) if spoken is None else spoken.sentences.softmax(dim=1))
+        of_images, of_grids, of_related = (
+            [torch.cat(part) for part in zip(*some, strict=True)] for some in (vectors, grids, related)
+        )
         height, width = frames[0].shape
-        finest_px = self.plan.patch_px[-1]
+
+        def put_together(one: _Windows, own: slice, maps: Sequence[Tensor], maps_px: Sequence[int]) -> list[Tensor]:
+            # What lies in the mirrored margin says nothing new.
+            return [
+                one.merged(m[own], px)[:, :, : max(1, height // px), : max(1, width // px)]
+                for m, px in zip(maps, maps_px, strict=True)
+            ]
+
         found = []
         for k, one in enumerate(shown):
             own = slice(k * len(one.greys), (k + 1) * len(one.greys))
-            # Patches that lie in the mirrored margin say nothing new.
-            kept = {
-                px: (slice(None), slice(None), slice(max(1, height // px)), slice(max(1, width // px)))
-                for px in self.plan.patch_px
-            }
             found.append(
                 _Seen(
                     vectors=[v[own].mean(dim=0, keepdim=True) for v in of_images],
-                    grids=[one.merged(p[own], px)[at] for p, (px, at) in zip(of_patches, kept.items(), strict=True)],
-                    maps=[one.merged(m[own], px)[at] for m, (px, at) in zip(of_maps, kept.items(), strict=True)],
-                    gates=torch.cat(gates)[own].mean(dim=0),
-                    looks=one.merged(torch.cat(looks)[own][:, None], finest_px)[kept[finest_px]][0, 0],
-                    sentences=torch.cat(words)[own].mean(dim=0),
+                    grids=put_together(one, own, of_grids, grids_px(self.plan)),
+                    related=put_together(one, own, of_related, related_px(self.plan)),
+                    gates=torch.cat(gates)[own].mean(dim=0) if gates else torch.zeros(0, 2),
+                    looks=put_together(one, own, [torch.cat(looks)[:, None]], [STEM_PX])[0][0, 0] if looks else None,
+                    sentences=torch.cat(words)[own].mean(dim=0) if words else torch.zeros(0),
                 )
             )
         return found
+
+    def _side_by_side(self, grids: Sequence[Float[Tensor, "1 _channel _row _column"]]) -> Float[Tensor, "row column n"]:
+        """Return the vectors of the patches of 16 px, each beside those of the coarser ones in which it lies.
+
+        At the right and the lower edge, where there is no whole coarser patch, the last one stands in.
+        """
+        patches_px = dict(zip(range(len(grids)), grids_px(self.plan), strict=True))
+        finest = [k for k, px in patches_px.items() if px == STEM_PX]
+        rows, columns = grids[finest[-1]].shape[2:]
+        levels = len(self.plan.patch_px)
+        streams = range(levels)[-_LEVELS_IN_PATCHES:] if self.plan.fused else ()
+        spread = []
+        for k in (*reversed(streams), finest[-1], len(grids) - 1):
+            times = patches_px[k] // STEM_PX
+            down, across = (
+                torch.arange(n).div(times, rounding_mode="floor").clamp_max(m - 1)
+                for n, m in zip((rows, columns), grids[k].shape[2:], strict=True)
+            )
+            spread.append(grids[k][0][:, down][:, :, across])
+        return torch.cat(spread).permute(1, 2, 0).float()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -174,23 +202,23 @@ class _Seen:
     ----------
     vectors : list of float tensor (1, width)
         Of the whole image.
-    grids : list of float tensor (1, width, row, column)
-        Patches of each level.
-    maps : list of float tensor (1, channel, row, column)
-        What the stem saw in them.
+    grids : list of float tensor (1, channel, row, column)
+        See `grids_of`.
+    related : list of float tensor (1, direction, row, column)
+        Features whose relations count.
     gates : float tensor (level, stream)
-        Weights of the streams.
-    looks : float tensor (row, column)
+        Weights of the streams; of no level where there are none.
+    looks : float tensor (row, column) or None
         How much each of the finest patches was looked at, as a share of its window.
     sentences : float tensor (sentence,)
         Weights; of no sentence where there is no language.
     """
 
     vectors: list[Float[Tensor, "1 width"]]
-    grids: list[Float[Tensor, "1 width _row _column"]]
-    maps: list[Float[Tensor, "1 channel _row _column"]]
+    grids: list[Float[Tensor, "1 _channel _row _column"]]
+    related: list[Float[Tensor, "1 direction _row _column"]]
     gates: Float[Tensor, "level stream"]
-    looks: Float[Tensor, "row column"]
+    looks: Float[Tensor, "row column"] | None
     sentences: Float[Tensor, " sentence"]
 
 
@@ -246,23 +274,6 @@ def _windows(frame: Float[np.ndarray, "height width"], multiple_px: int) -> _Win
     ]
     greys = torch.from_numpy(np.stack([grey[t : t + side[0], x : x + side[1]] for t, x in corners]))[:, None]
     return _Windows(greys=greys, corners=corners, shape=(grey.shape[0], grey.shape[1]))
-
-
-def _side_by_side(grids: Sequence[Float[Tensor, "1 channel _row _column"]]) -> Float[Tensor, "row column channels"]:
-    """Return the vectors of the finest patches, each beside those of the coarser ones in which it lies.
-
-    At the right and the lower edge, where there is no whole coarser patch, the last one stands in.
-    """
-    rows, columns = grids[-1].shape[2:]
-    spread: list[Tensor] = []
-    for grid in reversed(grids):
-        times = 2 ** len(spread)
-        at = [
-            torch.arange(n).div(times, rounding_mode="floor").clamp_max(m - 1)
-            for n, m in zip((rows, columns), grid.shape[2:], strict=True)
-        ]
-        spread.append(grid[0][:, at[0]][:, :, at[1]])
-    return torch.cat(spread).permute(1, 2, 0).float()
 
 
 def _check_size(frame: Float[np.ndarray, "height width"], name: str, which: str) -> None:

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from micrographia.embed.fusion.network import Fused
+from micrographia.embed.fusion.streams import Streams
 
 
-def looked_at(fused: Fused) -> Float[Tensor, "batch row column"]:
+def looked_at(streams: Streams) -> Float[Tensor, "batch row column"]:
     """Return how much each patch of the finest level was looked at; the sum over an image is 1.
 
     The mean of what the class token of each level looked at, spread over the finer patches in each of its own, and,
@@ -18,15 +18,15 @@ def looked_at(fused: Fused) -> Float[Tensor, "batch row column"]:
 
     Parameters
     ----------
-    fused : Fused
+    streams : Streams
         Of images.
     """
-    rows, columns = fused.patches[-1].shape[2:]
+    rows, columns = streams.patches[-1].shape[2:]
     shares = []
-    for looked in fused.attention:
+    for looked in streams.attention:
         times = rows // looked.shape[1]
         shares.append(functional.interpolate(looked[:, None], scale_factor=times, mode="nearest")[:, 0] / times**2)
-    if fused.spoken is not None:
-        weights = fused.spoken.sentences.softmax(dim=1)[:, None]
-        shares.append((weights @ fused.spoken.patches)[:, 0].reshape(-1, rows, columns))
+    if streams.spoken is not None:
+        weights = streams.spoken.sentences.softmax(dim=1)[:, None]
+        shares.append((weights @ streams.spoken.patches)[:, 0].reshape(-1, rows, columns))
     return torch.stack(shares).mean(dim=0)

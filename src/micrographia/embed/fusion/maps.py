@@ -1,4 +1,4 @@
-"""The fused network as an encoder for segmentation: maps from 2 px to patches of 32 px."""
+"""The fused network as an encoder for segmentation: maps from 2 px to 32 px."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 
 from micrographia.embed.choose import FUSION
 from micrographia.embed.fusion.network import FusionNetwork
-from micrographia.embed.fusion.saved import read_fusion
-from micrographia.embed.fusion.stem import FINE_CHANNELS, FINE_PX
+from micrographia.embed.fusion.plan import STEM_PX
+from micrographia.embed.fusion.saved import packaged_fusion, read_fusion
+from micrographia.embed.fusion.stem import DEEP_CHANNELS, DEEP_PX, FINE_CHANNELS, FINE_PX, SEEN_CHANNELS
 from micrographia.errors import InputError
 from micrographia.segment.network.encoder import Encoder, load_encoder
 
@@ -18,7 +19,7 @@ _PATCH_LEVELS: Final = 2
 
 
 class FusionMaps(Encoder):
-    """Maps of a fused network: those of its stem, and the patches of its two finest levels.
+    """Maps of a fused network: those of its stem and, if there are streams, the patches of the two finest levels.
 
     Parameters
     ----------
@@ -30,30 +31,35 @@ class FusionMaps(Encoder):
     Examples
     --------
     >>> from micrographia.embed.fusion.plan import FusionPlan
-    >>> plan = FusionPlan(width=32, blocks=(1, 1, 1), language=False)
-    >>> maps = FusionMaps(FusionNetwork(plan, torch.zeros(0, 384)), name="fusion:tiny").eval()
+    >>> maps = FusionMaps(FusionNetwork(FusionPlan(), torch.zeros(0, 384)), name="fusion:tiny").eval()
     >>> [tuple(m.shape[1:]) for m in maps(torch.zeros(1, 1, 64, 64))]
-    [(16, 32, 32), (24, 16, 16), (40, 8, 8), (32, 4, 4), (32, 2, 2)]
+    [(16, 32, 32), (24, 16, 16), (40, 8, 8), (112, 4, 4), (320, 2, 2)]
     """
 
     def __init__(self, network: FusionNetwork, *, name: str) -> None:
-        patch_px = network.plan.patch_px[: -_PATCH_LEVELS - 1 : -1]
+        plan = network.plan
+        patch_px = plan.patch_px[: -_PATCH_LEVELS - 1 : -1] if plan.fused else (STEM_PX, DEEP_PX)
+        channels = (plan.width,) * len(patch_px) if plan.fused else (SEEN_CHANNELS, DEEP_CHANNELS)
         super().__init__(
             name=name,
-            channels=(*FINE_CHANNELS, *(network.plan.width,) * len(patch_px)),
+            channels=(*FINE_CHANNELS, *channels),
             strides=(*FINE_PX, *patch_px),
-            divisor=network.plan.side_px,
+            divisor=plan.side_px,
         )
         self.network = network
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the maps, finest first."""
+        if self.network.streams is None:
+            # Nothing but the stem on the finest level is asked for.
+            *fine, patches = self.network.stem(image)
+            return [*fine, patches, self.network.stem.deeper(patches)]
         fused = self.network(image)
-        return [*fused.fine, *fused.patches[: -_PATCH_LEVELS - 1 : -1]]
+        return [*fused.fine, *fused.streams.patches[: -_PATCH_LEVELS - 1 : -1]]
 
 
 def load_segmenting(name: str) -> Encoder:
-    """Return an encoder for segmentation by name: ``fusion:FILE``, or what `load_encoder` takes.
+    """Return an encoder for segmentation by name: ``fusion``, ``fusion:FILE``, or what `load_encoder` takes.
 
     Raises
     ------
@@ -62,10 +68,10 @@ def load_segmenting(name: str) -> Encoder:
     InputError
         See `load_encoder`.
     """
-    kind, _, file = name.partition(":")
+    kind, colon, file = name.partition(":")
     if kind != FUSION:
         return load_encoder(name)
-    if not file:
-        raise InputError(f"encoder is {name!r}; accepted is fusion:FILE, what `micrographia train fusion` wrote")
-    network, _ = read_fusion(Path(file))
+    if colon and not file:
+        raise InputError(f"encoder is {name!r}; accepted is fusion, or fusion:FILE of `micrographia train fusion`")
+    network, _ = read_fusion(Path(file) if colon else packaged_fusion())
     return FusionMaps(network, name=name)

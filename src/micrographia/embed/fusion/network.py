@@ -1,20 +1,23 @@
-"""The fused network: on each level patches and their graph, a gate between both, and language at the end."""
+"""The fused network: what the stem sees on each level, which of it goes together, and what the streams make of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from micrographia.embed.fusion.graph import GraphStream
-from micrographia.embed.fusion.language import LanguageJoin, Spoken
-from micrographia.embed.fusion.patches import Block
 from micrographia.embed.fusion.plan import FusionPlan
-from micrographia.embed.fusion.stem import Stem
+from micrographia.embed.fusion.relations import along
+from micrographia.embed.fusion.stem import FINE_CHANNELS, SEEN_CHANNELS, Stem
+from micrographia.embed.fusion.streams import FusedStreams, Streams
 from micrographia.errors import InputError
+
+RELATED_LEVELS: Final = 2
+"""Levels, the finest ones, on which relations of patches count."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,105 +26,23 @@ class Fused:
 
     Parameters
     ----------
-    levels : tuple of float tensor (batch, width)
-        The fused vector of each level, coarsest first.
-    patches : tuple of float tensor (batch, width, row, column)
-        Vectors of the patches of each level, coarsest first.
     seen : tuple of float tensor (batch, channel, row, column)
-        What the stem sees in the patches of each level, coarsest first, before anything is fused.
+        What the stem sees in the patches of each level, coarsest first.
     fine : tuple of float tensor (batch, channel, row, column)
-        Maps of the stem that are finer than patches, at 2, 4 and 8 px.
-    gates : float tensor (batch, level, stream)
-        Weight of the patch stream, and of the graph stream, on each level; their sum is 1.
-    attention : tuple of float tensor (batch, row, column)
-        How much the class token looked at each patch of each level, of sum 1.
-    spoken : Spoken or None
-        What language made of them.
+        Its maps that are finer than patches, at 2, 4 and 8 px.
+    deep : float tensor (batch, channel, row, column)
+        Its last map, at 32 px.
+    related : tuple of float tensor (batch, direction, row, column)
+        Features whose relations count: of the patches of the finest levels, coarser first, and of the map at 8 px.
+    streams : Streams or None
+        What the streams make of the patches.
     """
 
-    levels: tuple[Float[Tensor, "batch width"], ...]
-    patches: tuple[Float[Tensor, "batch width _row _column"], ...]
     seen: tuple[Float[Tensor, "batch _channel _row _column"], ...]
     fine: tuple[Float[Tensor, "batch _channel _row _column"], ...]
-    gates: Float[Tensor, "batch level stream"]
-    attention: tuple[Float[Tensor, "batch _row _column"], ...]
-    spoken: Spoken | None
-
-
-class Level(nn.Module):
-    """One level: the patch stream, the graph stream, and the gate between the two.
-
-    Parameters
-    ----------
-    plan : FusionPlan
-        What there is.
-    blocks : int
-        Transformer blocks.
-    first : bool
-        Whether nothing comes from a coarser level.
-    """
-
-    def __init__(self, plan: FusionPlan, *, blocks: int, first: bool) -> None:
-        super().__init__()
-        width = plan.width
-        self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
-        self.graph = GraphStream(plan) if plan.nodes else None
-        self.from_class = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width))
-        self.from_nodes = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width)) if plan.nodes else None
-        self.gate = nn.Linear(2 * width, 2) if plan.gates else None
-        self.to_class = None if first else nn.Linear(width, width)
-        self.to_nodes = nn.Linear(width, width) if plan.nodes and not first else None
-        self.from_coarser = None if first else nn.Linear(width, width)
-
-    def forward(
-        self,
-        grid: Float[Tensor, "batch width row column"],
-        before: tuple[Float[Tensor, "batch 1 width"], Float[Tensor, "batch width coarse_row coarse_column"]] | None,
-        start: Float[Tensor, "1 1 width"],
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the fused vector, the patches, the gate and the attention of the class token.
-
-        Parameters
-        ----------
-        grid : float tensor (batch, width, row, column)
-            What the stem made of the patches.
-        before : tuple of tensors, optional
-            Fused vector and patches of the level before.
-        start : float tensor (1, 1, width)
-            The class token before it saw anything.
-        """
-        batch, _, rows, columns = grid.shape
-        if before is not None and self.from_coarser is not None and self.to_class is not None:
-            fused, coarser = before
-            told = self.from_coarser(coarser.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-            grid = grid + functional.interpolate(told, size=(rows, columns), mode="nearest")
-            first = start + self.to_class(fused)
-        else:
-            first = start.expand(batch, -1, -1)
-        tokens = torch.cat([first.to(grid.dtype), grid.flatten(2).transpose(1, 2)], dim=1)
-        for block in self.blocks[:-1]:
-            tokens = block(tokens, rows, columns)
-        looked = self.blocks[-1].class_attention(tokens).float()  # type: ignore[operator]
-        tokens = self.blocks[-1](tokens, rows, columns)
-        patches = tokens[:, 1:]
-        of_class = self.from_class(tokens[:, :1])
-        if self.graph is None or self.from_nodes is None:
-            gates = torch.tensor([[1.0, 0.0]], device=grid.device).expand(batch, -1)
-            fused = of_class
-        else:
-            whole = patches.mean(dim=1, keepdim=True)
-            if before is not None and self.to_nodes is not None:
-                whole = whole + self.to_nodes(before[0])
-            patches, whole = self.graph(patches, whole, rows, columns)
-            of_nodes = self.from_nodes(whole)
-            if self.gate is None:
-                gates = torch.full((batch, 2), 0.5, device=grid.device)
-            else:
-                gates = self.gate(torch.cat([of_class, of_nodes], dim=2))[:, 0].float().softmax(dim=1)
-            weights = gates.to(of_class.dtype)[:, :, None, None]
-            fused = weights[:, 0] * of_class + weights[:, 1] * of_nodes
-        grid = patches.transpose(1, 2).unflatten(2, (rows, columns))
-        return fused, grid, gates, looked.unflatten(1, (rows, columns))
+    deep: Float[Tensor, "batch _channel _row _column"]
+    related: tuple[Float[Tensor, "batch _direction _row _column"], ...]
+    streams: Streams | None
 
 
 class FusionNetwork(nn.Module):
@@ -141,13 +62,16 @@ class FusionNetwork(nn.Module):
 
     Examples
     --------
-    >>> plan = FusionPlan(width=32, blocks=(1, 1), language=False)
-    >>> fused = FusionNetwork(plan, torch.zeros(0, 384)).eval()(torch.zeros(1, 1, 64, 96))
-    >>> [tuple(v.shape) for v in fused.levels], [tuple(p.shape[2:]) for p in fused.patches]
-    ([(1, 32), (1, 32)], [(2, 3), (4, 6)])
+    >>> fused = FusionNetwork(FusionPlan(), torch.zeros(0, 384)).eval()(torch.zeros(1, 1, 64, 128))
+    >>> [tuple(m.shape[2:]) for m in fused.seen], tuple(fused.deep.shape)
+    ([(1, 2), (2, 4), (4, 8)], (1, 320, 2, 4))
+    >>> [tuple(m.shape[1:]) for m in fused.related], fused.streams
+    ([(32, 2, 4), (32, 4, 8), (32, 8, 16)], None)
     """
 
     bank: Tensor
+    patch_directions: Tensor
+    fine_directions: Tensor
 
     def __init__(self, plan: FusionPlan, bank: Float[Tensor, "sentence text_width"]) -> None:
         super().__init__()
@@ -157,11 +81,12 @@ class FusionNetwork(nn.Module):
                 "with one sentence or more"
             )
         self.plan = plan
-        self.stem = Stem(plan.width)
-        self.start = nn.Parameter(torch.randn(1, 1, plan.width) * 0.02)
-        self.levels = nn.ModuleList(Level(plan, blocks=blocks, first=k == 0) for k, blocks in enumerate(plan.blocks))
-        self.language = LanguageJoin(plan.width, plan.text_width) if plan.language else None
+        self.stem = Stem()
+        self.streams = FusedStreams(plan) if plan.fused else None
         self.register_buffer("bank", bank)
+        # The first features, until a training sets them to the principal directions of what it sees.
+        for name, channels in (("patch_directions", SEEN_CHANNELS), ("fine_directions", FINE_CHANNELS[-1])):
+            self.register_buffer(name, torch.eye(min(plan.relations, channels), channels))
 
     def forward(
         self, image: Float[Tensor, "batch 1 height width"], hidden: Float[Tensor, "batch row column"] | None = None
@@ -180,29 +105,20 @@ class FusionNetwork(nn.Module):
             size = image.shape[2:]
             cover = functional.interpolate(hidden[:, None].to(image.dtype), size=size, mode="nearest")
             image = image * (1 - cover) + image.mean(dim=(2, 3), keepdim=True) * cover
-        before = None
-        maps: list[Tensor] = []
         seen: list[Tensor] = []
-        vectors, patches, gates, attention = [], [], [], []
-        for level, patch_px in zip(self.levels, self.plan.patch_px, strict=True):
+        fine: list[Tensor] = []
+        for patch_px in self.plan.patch_px:
             times = patch_px // self.plan.patch_px[-1]
-            grid, maps = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
-            seen.append(maps[-1])
-            fused, grid, gate, looked = level(grid, before, self.start)
-            before = (fused, grid)
-            vectors.append(fused[:, 0])
-            patches.append(grid)
-            gates.append(gate)
-            attention.append(looked)
-        spoken = None
-        if self.language is not None:
-            spoken = self.language(self.bank, patches[-1].flatten(2).transpose(1, 2), sum(vectors))
+            *fine, patches = self.stem(functional.avg_pool2d(image, times) if times > 1 else image)
+            seen.append(patches)
+        related: list[Tensor] = []
+        if self.plan.relations:
+            related = [along(grid, self.patch_directions) for grid in seen[-RELATED_LEVELS:]]
+            related.append(along(fine[-1], self.fine_directions))
         return Fused(
-            levels=tuple(vectors),
-            patches=tuple(patches),
             seen=tuple(seen),
-            fine=tuple(maps[:-1]),
-            gates=torch.stack(gates, dim=1),
-            attention=tuple(attention),
-            spoken=spoken,
+            fine=tuple(fine),
+            deep=self.stem.deeper(seen[-1]),
+            related=tuple(related),
+            streams=None if self.streams is None else self.streams(seen, self.bank),
         )

@@ -16,7 +16,7 @@ from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.errors import InputError, ReadError
 
-SCHEMA: Final = "micrographia/fusion/1"
+SCHEMA: Final = "micrographia/fusion/2"
 _RECORD: Final = "record"
 _BANK: Final = "bank"
 
@@ -31,6 +31,11 @@ def bank_sentences() -> tuple[str, ...]:
     """
     text = resources.files("micrographia.embed.fusion").joinpath("bank.txt").read_text(encoding="utf-8")
     return tuple(text.split("\n")[:-1])
+
+
+def packaged_fusion() -> Path:
+    """Return the file of the weights that come with the package."""
+    return Path(str(resources.files("micrographia.weights").joinpath("fusion.safetensors")))
 
 
 def write_fusion(network: FusionNetwork, record: dict[str, Any], path: Path) -> None:

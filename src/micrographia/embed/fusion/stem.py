@@ -1,4 +1,4 @@
-"""The stem: convolutions up to patches of 16 px, taken over from EfficientNet-Lite0."""
+"""The stem: the convolutions of EfficientNet-Lite0, taken over with their weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from torch.nn import functional
 
 _FIRST: Final = 32
 # Channels, side of the kernel, step, expansion, repetitions.
-_STAGES: Final = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3))
+_STAGES: Final = (
+    *((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3), (112, 5, 1, 6, 3)),
+    *((192, 5, 2, 6, 4), (320, 3, 1, 6, 1)),
+)
+_TO_PATCHES: Final = sum(times for *_, times in _STAGES[:5])
 
 STEM_BLOCKS: Final = sum(times for *_, times in _STAGES)
 """Blocks of the stem."""
@@ -20,28 +24,30 @@ FINE_PX: Final = (2, 4, 8)
 FINE_CHANNELS: Final = (16, 24, 40)
 """Their channels."""
 SEEN_CHANNELS: Final = 112
-"""Channels of the map of patches."""
+"""Channels of the map at 16 px, one vector a patch."""
+DEEP_PX: Final = 32
+"""Pixels between neighbours in the last map."""
+DEEP_CHANNELS: Final = 320
+"""Its channels."""
 
 
 class Stem(nn.Module):
-    """The first eleven blocks of EfficientNet-Lite0 (M. Tan and Q. V. Le, 2019, arXiv:1905.11946), and a projection.
+    """The convolutions of EfficientNet-Lite0 (M. Tan and Q. V. Le, 2019, arXiv:1905.11946) up to its last map.
 
     Batch normalisation is folded into the convolutions, as images of three resolutions and of all qualities go
     through; so there are biases in its place. `inherit` gives them the weights of the packaged encoder.
 
-    Parameters
-    ----------
-    width : int
-        Numbers in the vector of a patch.
-
     Examples
     --------
-    >>> patches, maps = Stem(32)(torch.zeros(1, 1, 64, 32))
-    >>> tuple(patches.shape), [tuple(m.shape[1:]) for m in maps]
-    ((1, 32, 4, 2), [(16, 32, 16), (24, 16, 8), (40, 8, 4), (112, 4, 2)])
+    >>> stem = Stem()
+    >>> maps = stem(torch.zeros(1, 1, 64, 32))
+    >>> [tuple(m.shape[1:]) for m in maps]
+    [(16, 32, 16), (24, 16, 8), (40, 8, 4), (112, 4, 2)]
+    >>> tuple(stem.deeper(maps[-1]).shape)
+    (1, 320, 2, 1)
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.first = _Convolution(1, _FIRST, 3, step=2)
         blocks: list[_Inverted] = []
@@ -51,20 +57,25 @@ class Stem(nn.Module):
                 blocks.append(_Inverted(inputs, outputs, kernel, step=1 if k else step, expansion=expansion))
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
-        self.projection = nn.Conv2d(inputs, width, 1)
 
     def forward(
         self, image: Float[Tensor, "batch 1 height width"]
-    ) -> tuple[Float[Tensor, "batch width row column"], list[Float[Tensor, "batch _channel _row _column"]]]:
-        """Return the vectors of the patches of images, and the maps at 2, 4, 8 and 16 px, of which they are made."""
+    ) -> list[Float[Tensor, "batch _channel _row _column"]]:
+        """Return the maps of images at 2, 4, 8 and 16 px."""
         # Depthwise convolutions are twice as fast on channels that lie side by side.
         x = functional.relu6(self.first(image)).contiguous(memory_format=torch.channels_last)
         maps = []
-        for block in self.blocks:
+        for block in self.blocks[:_TO_PATCHES]:
             if block.step == 2:
                 maps.append(x)
             x = block(x)
-        return self.projection(x), [*maps, x]
+        return [*maps, x]
+
+    def deeper(self, patches: Float[Tensor, "batch channel row column"]) -> Float[Tensor, "batch deep _row _column"]:
+        """Return the map at 32 px from that at 16 px."""
+        for block in self.blocks[_TO_PATCHES:]:
+            patches = block(patches)
+        return patches
 
 
 class _Convolution(nn.Module):
@@ -104,7 +115,7 @@ class _Inverted(nn.Module):
 
 @torch.no_grad()
 def inherit(stem: Stem, teacher: nn.Module) -> None:
-    """Give a stem the weights of EfficientNet-Lite0, so that it sees what that sees; its projection stays.
+    """Give a stem the weights of EfficientNet-Lite0, so that it sees what that sees.
 
     Parameters
     ----------

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from micrographia.embed.fusion.network import Fused
+from micrographia.embed.fusion.network import RELATED_LEVELS, Fused
 from micrographia.embed.fusion.plan import FusionPlan
-from micrographia.embed.fusion.stem import SEEN_CHANNELS
+from micrographia.embed.fusion.relations import relations_of
+from micrographia.embed.fusion.stem import DEEP_CHANNELS, DEEP_PX, FINE_CHANNELS, FINE_PX, SEEN_CHANNELS
 
 STATISTICS: Final = 4
 """Mean, standard deviation, greatest and least value."""
@@ -28,21 +31,39 @@ def summary(fused: Fused) -> Float[Tensor, "batch dimension"]:
     Returns
     -------
     float tensor (batch, dimension)
-        As of `summarised`, of the fused vector of each level, of what language added, and of the patches of all levels,
-        as they are and as the stem saw them.
+        As of `summarised`, of `vectors_of`, `grids_of` and what is related.
     """
-    return summarised(vectors_of(fused), (*fused.patches, *fused.seen))
+    return summarised(vectors_of(fused), grids_of(fused), fused.related)
 
 
 def vectors_of(fused: Fused) -> tuple[Float[Tensor, "batch width"], ...]:
-    """Return the vectors of whole images: the fused ones, and what language added."""
-    return (*fused.levels, *(() if fused.spoken is None else (fused.spoken.vector,)))
+    """Return the vectors of whole images: the fused ones, and what language added; none without streams."""
+    if fused.streams is None:
+        return ()
+    return (*fused.streams.levels, *(() if fused.streams.spoken is None else (fused.streams.spoken.vector,)))
+
+
+def grids_of(fused: Fused) -> tuple[Float[Tensor, "batch _channel _row _column"], ...]:
+    """Return the maps whose statistics count: fused patches, the same as the stem saw them, and its last map."""
+    return (*(() if fused.streams is None else fused.streams.patches), *fused.seen, fused.deep)
+
+
+def grids_px(plan: FusionPlan) -> tuple[int, ...]:
+    """Return the pixels between neighbours in the maps of `grids_of` [px]."""
+    return (*(plan.patch_px if plan.fused else ()), *plan.patch_px, DEEP_PX)
+
+
+def related_px(plan: FusionPlan) -> tuple[int, ...]:
+    """Return the pixels between neighbours in the maps whose relations count [px]."""
+    return (*plan.patch_px[-RELATED_LEVELS:], FINE_PX[-1]) if plan.relations else ()
 
 
 def summarised(
-    vectors: Sequence[Float[Tensor, "batch _width"]], grids: Sequence[Float[Tensor, "batch _channel _row _column"]]
+    vectors: Sequence[Float[Tensor, "batch _width"]],
+    grids: Sequence[Float[Tensor, "batch _channel _row _column"]],
+    related: Sequence[Float[Tensor, "batch _direction _row _column"]],
 ) -> Float[Tensor, "batch dimension"]:
-    """Return vectors, and what there is much of and what there is once among patches, side by side.
+    """Return vectors, and what there is much of, what there is once and what goes together, side by side.
 
     Parameters
     ----------
@@ -50,6 +71,8 @@ def summarised(
         Of whole images.
     grids : sequence of float tensor (batch, channel, row, column)
         Of patches: of each channel mean, standard deviation, greatest and least value count.
+    related : sequence of float tensor (batch, direction, row, column)
+        Of patches: `relations_of` them count.
 
     Returns
     -------
@@ -58,7 +81,7 @@ def summarised(
 
     Examples
     --------
-    >>> summarised([torch.tensor([[3.0]])], [torch.tensor([[[[2.0, 6.0]]]])]).tolist()
+    >>> summarised([torch.tensor([[3.0]])], [torch.tensor([[[[2.0, 6.0]]]])], []).tolist()
     [[1.0, 1.0, 1.0, 1.0, 1.0]]
     """
     parts = list(vectors)
@@ -66,8 +89,47 @@ def summarised(
         flat = grid.flatten(2).float()
         spread, mean = torch.std_mean(flat, dim=2, correction=0)
         parts += [mean, spread, flat.amax(2), flat.amin(2)]
-    scaled = [p.float() / p.float().square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-6) for p in parts]
+    parts += [relations_of(features.float()) for features in related]
+    scaled = [p.float() / p.float().square().mean(dim=1, keepdim=True).clamp_min(1e-12).sqrt() for p in parts]
     return torch.cat(scaled, dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Where in the vector of an image what stands.
+
+    Parameters
+    ----------
+    fused, patches, statistics, relations : slice
+        Fused vectors of the levels and of language, statistics of the fused patches, of what the stem sees, and
+        relations.
+    """
+
+    fused: slice
+    patches: slice
+    statistics: slice
+    relations: slice
+
+
+def parts_of(plan: FusionPlan) -> Parts:
+    """Return which part of what `summary` gives is what.
+
+    Examples
+    --------
+    >>> parts_of(FusionPlan()).relations.stop == dimension_of(FusionPlan())
+    True
+    """
+    levels = len(plan.blocks)
+    pairs = [min(plan.relations, c) for c in (*[SEEN_CHANNELS] * min(levels, RELATED_LEVELS), FINE_CHANNELS[-1])]
+    sizes = (
+        plan.width * (levels + plan.language) if plan.fused else 0,
+        STATISTICS * levels * plan.width if plan.fused else 0,
+        STATISTICS * (levels * SEEN_CHANNELS + DEEP_CHANNELS),
+        sum(n * (n + 1) // 2 for n in pairs),
+    )
+    ends = list(accumulate(sizes))
+    fused, patches, statistics, relations = (slice(a, b) for a, b in zip([0, *ends], ends, strict=False))
+    return Parts(fused=fused, patches=patches, statistics=statistics, relations=relations)
 
 
 def dimension_of(plan: FusionPlan) -> int:
@@ -75,8 +137,7 @@ def dimension_of(plan: FusionPlan) -> int:
 
     Examples
     --------
-    >>> dimension_of(FusionPlan(width=32, blocks=(1, 1), language=False))
-    1216
+    >>> dimension_of(FusionPlan()), dimension_of(FusionPlan(relations=0))
+    (4208, 2624)
     """
-    levels = len(plan.blocks)
-    return plan.width * (levels + plan.language) + STATISTICS * levels * (plan.width + SEEN_CHANNELS)
+    return int(parts_of(plan).relations.stop)

@@ -16,10 +16,13 @@ class LossWeights:
 
     Parameters
     ----------
+    inherited : float
+        What the stem, as it was inherited, makes of the clean view: of this, and of the degraded one.
     whole, patches : float
         What the image teacher makes of the image, and of each patch of it; see `losses.squared`.
     masked : float
-        What the image teacher makes of patches that the student was not shown.
+        What the image teacher makes of patches that the student was not shown; for students with a patch stream, as
+        what is hidden spoils statistics of the whole.
     views : float
         Two views of one image, of which one is degraded, told from other images; see `losses.told_apart`.
     cues : float
@@ -32,9 +35,10 @@ class LossWeights:
         The classes of images, where there are some; of made-up pictures, what was made up.
     """
 
+    inherited: float = 1.0
     whole: float = 1.0
     patches: float = 1.0
-    masked: float = 0.5
+    masked: float = 0.0
     views: float = 0.1
     cues: float = 0.5
     captions: float = 1.0

@@ -10,8 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from micrographia.embed.fusion.network import Fused, FusionNetwork
-from micrographia.embed.fusion.stem import SEEN_CHANNELS
-from micrographia.embed.fusion.summary import STATISTICS, dimension_of, summarised, vectors_of
+from micrographia.embed.fusion.stem import DEEP_CHANNELS, SEEN_CHANNELS
+from micrographia.embed.fusion.summary import (
+    STATISTICS,
+    dimension_of,
+    grids_of,
+    parts_of,
+    summarised,
+    summary,
+    vectors_of,
+)
 from micrographia.errors import InputError
 from micrographia.learn.fusion.losses import chosen, squared, told_apart, turned
 from micrographia.learn.fusion.settings import LossWeights
@@ -27,10 +35,13 @@ class Scales:
 
     Parameters
     ----------
+    inherited : Scale
+        Of what the network makes of images without streams, before it has learned anything.
     whole, patches, cues : Scale
         Of the numbers in `Targets`.
     """
 
+    inherited: Scale
     whole: Scale
     patches: Scale
     cues: Scale
@@ -48,6 +59,8 @@ class Batch:
         Patches of the degraded view that are not shown.
     targets : Targets
         What the teachers make of the clean views; each number scaled by `Scales`.
+    inherited : float tensor (batch, dimension)
+        What the network without streams made of them before it had learned anything, scaled.
     labels : int tensor (batch,), optional
         Classes; -1 where there is none.
     """
@@ -56,6 +69,7 @@ class Batch:
     worse: Float[Tensor, "batch 1 side side"]
     hidden: Bool[Tensor, "batch row column"]
     targets: Targets
+    inherited: Float[Tensor, "batch _dimension"]
     labels: Int[Tensor, " batch"] | None = None
 
 
@@ -68,23 +82,39 @@ class Student(nn.Module):
         The student.
     weights : LossWeights
         Which losses there are.
+    inherited : Scale
+        Of what the network without streams makes of images.
     whole, patches, cues : int
         How many numbers the teachers give.
     classes : int
         How many classes there are; 0: none.
     """
 
+    inherited_mean: Tensor
+    inherited_spread: Tensor
+
     def __init__(
-        self, network: FusionNetwork, weights: LossWeights, *, whole: int, patches: int, cues: int, classes: int
+        self,
+        network: FusionNetwork,
+        weights: LossWeights,
+        *,
+        inherited: Scale,
+        whole: int,
+        patches: int,
+        cues: int,
+        classes: int,
     ) -> None:
         super().__init__()
         plan = network.plan
-        coarsest = STATISTICS * (plan.width + SEEN_CHANNELS) if len(plan.blocks) > 1 else 0
+        coarsest = STATISTICS * (plan.width * plan.fused + SEEN_CHANNELS) if len(plan.blocks) > 1 else 0
+        in_patches = plan.width if plan.fused else SEEN_CHANNELS + DEEP_CHANNELS
         size = dimension_of(plan) - coarsest
         self.network = network
         self.weights = weights
+        self.register_buffer("inherited_mean", inherited.mean)
+        self.register_buffer("inherited_spread", inherited.spread)
         self.to_whole = nn.Linear(size, whole) if weights.whole else None
-        self.to_patches = nn.Conv2d(plan.width, patches, 1) if weights.patches or weights.masked else None
+        self.to_patches = nn.Conv2d(in_patches, patches, 1) if weights.patches or weights.masked else None
         self.to_cues = nn.Linear(size, cues) if weights.cues else None
         self.to_captions = nn.Linear(size, plan.text_width) if weights.captions else None
         self.to_views = nn.Linear(size, _VIEW_WIDTH) if weights.views else None
@@ -98,13 +128,20 @@ class Student(nn.Module):
         seen = [_of_length_one(clean), _of_length_one(worse)]
         both = torch.cat(seen)
         losses = {}
+        if weights.inherited:
+            # Statistics and relations of what the stem sees stand at the end of the vector.
+            first = parts_of(self.network.plan).statistics.start
+            with torch.autocast(batch.clean.device.type, enabled=False):
+                own = torch.cat([summary(clean), summary(worse)])[:, first:]
+            scale = Scale(mean=self.inherited_mean, spread=self.inherited_spread)
+            losses["inherited"] = squared(scale.of_size_one(own), batch.inherited.repeat(2, 1))
         if self.to_whole is not None:
             losses["whole"] = squared(self.to_whole(both).float(), wanted.whole.repeat(2, 1))
         if self.to_patches is not None:
             if weights.patches:
-                losses["patches"] = squared(self.to_patches(clean.patches[-1]).float(), wanted.patches)
+                losses["patches"] = squared(self.to_patches(_patches_of(clean)).float(), wanted.patches)
             if weights.masked:
-                guessed = self.to_patches(worse.patches[-1]).float().permute(0, 2, 3, 1)[batch.hidden]
+                guessed = self.to_patches(_patches_of(worse)).float().permute(0, 2, 3, 1)[batch.hidden]
                 losses["masked"] = squared(guessed, wanted.patches.permute(0, 2, 3, 1)[batch.hidden])
         spoken = len(wanted.captions)
         if self.to_cues is not None:
@@ -114,9 +151,9 @@ class Student(nn.Module):
         if self.to_views is not None:
             one, other = (self.to_views(s).float() for s in seen)
             losses["views"] = told_apart(one, other, temperature=TEMPERATURE)
-        if clean.spoken is not None and weights.sentences:
+        if clean.streams is not None and clean.streams.spoken is not None and weights.sentences:
             near = near_sentences(wanted.captions, self.network.bank)
-            losses["sentences"] = chosen(clean.spoken.sentences[:spoken], near)
+            losses["sentences"] = chosen(clean.streams.spoken.sentences[:spoken], near)
         if self.to_labels is not None and batch.labels is not None:
             told = batch.labels >= 0
             logits = self.to_labels(seen[0]).float()
@@ -139,5 +176,18 @@ def _of_length_one(fused: Fused) -> Float[Tensor, "batch dimension"]:
 
     A view has some nine patches of the coarsest level, whose extremes mean little; so they are left out.
     """
-    grids = (*(fused.patches[1:] or fused.patches), *(fused.seen[1:] or fused.seen))
-    return functional.normalize(summarised(vectors_of(fused), grids), dim=1)
+    levels = len(fused.seen)
+    left_out = {0, levels if fused.streams is not None else 0} if levels > 1 else set()
+    grids = [grid for k, grid in enumerate(grids_of(fused)) if k not in left_out]
+    # Sums over many patches, and differences of them, are not for bfloat16.
+    with torch.autocast(fused.deep.device.type, enabled=False):
+        return functional.normalize(summarised(vectors_of(fused), grids, fused.related), dim=1)
+
+
+def _patches_of(fused: Fused) -> Float[Tensor, "batch width row column"]:
+    """Return what says most of each of the finest patches: its fused vector, or what the stem sees in and around it."""
+    if fused.streams is not None:
+        return fused.streams.patches[-1]
+    patches = fused.seen[-1]
+    around = functional.interpolate(fused.deep, size=patches.shape[2:], mode="nearest")
+    return torch.cat([patches, around], dim=1)

@@ -71,6 +71,8 @@ def scale_of(found: Float[Tensor, "batch dimension"]) -> Scale:
     >>> scale_of(torch.tensor([[1.0], [3.0]])).of_size_one(torch.tensor([[3.0]])).item()
     1.0
     """
+    if not found.shape[1]:
+        return Scale(mean=torch.zeros(0), spread=torch.ones(0))
     spread, mean = torch.std_mean(found, dim=0, correction=0)
     return Scale(mean=mean, spread=spread.clamp_min(float(spread.median()) / 100 + 1e-9))
 
@@ -82,7 +84,7 @@ class Teachers:
     Parameters
     ----------
     sees : tuple of module
-        The image teachers, encoders of `segment.network`.
+        The image teachers, encoders of `segment.network`; none where no loss asks for them.
     reads : Encoder
         The text teacher, an encoder of texts.
     """
@@ -112,7 +114,7 @@ class Teachers:
         answers : sequence of str or None, optional
             What a language model said about each of the spoken ones, in place of the words for what is measured.
         """
-        device = next(self.sees[0].parameters()).device
+        device = next((p.device for sees in self.sees for p in sees.parameters()), torch.device("cpu"))
         images = torch.from_numpy(views)[:, None].to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             seen = [[m.float() for m in sees(images)] for sees in self.sees]
@@ -121,9 +123,12 @@ class Teachers:
         said = answers or [None] * spoken
         texts = [answer or described(cues).text for answer, cues in zip(said, measured, strict=True)]
         captions = self.reads.embed_texts(texts) if texts else np.zeros((0, 1))
+        side = views.shape[1] // STEM_PX
+        # Without an image teacher there is nothing to copy.
+        none = torch.zeros(len(views), 0), torch.zeros(len(views), 0, side, side)
         return Targets(
-            whole=torch.cat([pooled(maps) for maps in seen], dim=1),
-            patches=torch.cat([_on_patches(maps, views.shape[1] // STEM_PX) for maps in seen], dim=1),
+            whole=torch.cat([pooled(maps) for maps in seen], dim=1) if seen else none[0],
+            patches=torch.cat([_on_patches(maps, side) for maps in seen], dim=1) if seen else none[1],
             cues=torch.from_numpy(cues).to(device),
             captions=torch.from_numpy(captions).to(device),
         )

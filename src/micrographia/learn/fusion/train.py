@@ -12,15 +12,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from jaxtyping import Float
 from torch import Tensor
 
 from micrographia.embed.fusion.network import FusionNetwork
+from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.embed.fusion.saved import write_fusion
 from micrographia.embed.fusion.stem import inherit
+from micrographia.embed.fusion.summary import summary
 from micrographia.errors import InputError
 from micrographia.learn.checkpoint import Resumed, keep, resume
 from micrographia.learn.curve import Curve
 from micrographia.learn.fusion.card import model_card
+from micrographia.learn.fusion.directions import point
 from micrographia.learn.fusion.pictures import Picture, Pictures, make_up
 from micrographia.learn.fusion.settings import FusionSettings, LossWeights
 from micrographia.learn.fusion.student import Batch, Scales, Student
@@ -41,6 +45,7 @@ _LOOK: Final = 200
 # What heads read has a length of 1, so that their weights have far to go.
 _OF_HEADS: Final = 5
 _TOLD_SHARE: Final = 8
+_GROUP: Final = 8
 
 
 def train_fusion(
@@ -83,20 +88,28 @@ def train_fusion(
         mixed_precision="bf16" if settings.bf16 else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=bool(pictures.classes))],
     )
+    weights = settings.weights
+    if not (weights.whole or weights.patches or weights.masked):
+        teachers = replace(teachers, sees=())
     for sees in teachers.sees:
         sees.to(accelerator.device)
-    scales = _scales(pictures, teachers, settings)
+    views = _views(pictures, settings)
+    beginner = _beginner(views, settings).to(accelerator.device)
+    scales = _scales(views, beginner, teachers, settings)
     held_back = _held_back(teachers, scales, settings)
     bank = torch.from_numpy(teachers.reads.embed_texts(sentences)) if settings.plan.language else torch.zeros(0, 1)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = FusionNetwork(settings.plan, bank)
-        inherit(network.stem, load_packaged())
+        network.stem.load_state_dict(beginner.stem.state_dict())
+        network.patch_directions.copy_(beginner.patch_directions)
+        network.fine_directions.copy_(beginner.fine_directions)
         for part in (network.stem.first, *network.stem.blocks[: settings.stem_kept]):
             part.requires_grad_(False)
         student = Student(
             network,
             settings.weights,
+            inherited=scales.inherited,
             whole=held_back[1].shape[1],
             patches=len(scales.patches.mean),
             cues=len(scales.cues.mean),
@@ -133,7 +146,7 @@ def train_fusion(
         for optimiser in prepared:
             for group in optimiser.param_groups:
                 group["lr"] = group["highest"] * schedule(step, settings.steps)
-        batch = draw_batch(pictures, teachers, scales, settings, step=step, rank=accelerator.process_index)
+        batch = draw_batch(pictures, teachers, beginner, scales, settings, step=step, rank=accelerator.process_index)
         with accelerator.autocast():
             losses = wrapped(batch)
         student.zero_grad()
@@ -165,6 +178,7 @@ def train_fusion(
 def draw_batch(
     pictures: Pictures,
     teachers: Teachers,
+    beginner: FusionNetwork,
     scales: Scales,
     settings: FusionSettings,
     *,
@@ -177,7 +191,7 @@ def draw_batch(
 
     Parameters
     ----------
-    pictures, teachers, scales, settings
+    pictures, teachers, beginner, scales, settings
         Of the training.
     step, rank : int
         Number of the step, and of the process.
@@ -192,36 +206,66 @@ def draw_batch(
     targets = teachers.targets(clean, spoken=spoken, bf16=settings.bf16, answers=answers)
     places = settings.side_px // settings.plan.patch_px[-1]
     hidden = rng.random((settings.batch, places, places)) < settings.hidden_share
-    device = targets.whole.device
+    device = beginner.bank.device
     return Batch(
         clean=torch.from_numpy(clean)[:, None].to(device),
         worse=torch.from_numpy(worse)[:, None].to(device),
         hidden=torch.from_numpy(hidden).to(device),
-        targets=_scaled(targets, scales),
+        targets=_scaled(targets, scales, device),
+        inherited=scales.inherited.of_size_one(_seen_by(beginner, clean, settings)),
         labels=torch.tensor([one.label for one in drawn], device=device) if pictures.classes else None,
     )
 
 
-def _scaled(targets: Targets, scales: Scales) -> Targets:
+def _scaled(targets: Targets, scales: Scales, device: torch.device) -> Targets:
+    patches = scales.patches.of_size_one(targets.patches.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     return Targets(
-        whole=scales.whole.of_size_one(targets.whole),
-        patches=scales.patches.of_size_one(targets.patches.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
-        cues=scales.cues.of_size_one(targets.cues),
-        captions=targets.captions,
+        whole=scales.whole.of_size_one(targets.whole).to(device),
+        patches=patches.to(device),
+        cues=scales.cues.of_size_one(targets.cues).to(device),
+        captions=targets.captions.to(device),
     )
 
 
-def _scales(pictures: Pictures, teachers: Teachers, settings: FusionSettings) -> Scales:
-    """Return mean and spread of what the teachers say of some views, the same on every process."""
-    rng = np.random.default_rng([settings.seed, _HELD_BACK_SEED])
-    given = replace(pictures, made_up=make_up(settings.held_back, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
-    views = [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(settings.scaled_on, rng)]
-    groups = [views[k : k + 8] for k in range(0, len(views), 8)]
-    found = joined([teachers.targets(np.stack(g), spoken=len(g), bf16=settings.bf16) for g in groups])
+def _beginner(views: Float[np.ndarray, "view side side"], settings: FusionSettings) -> FusionNetwork:
+    """Return the network without streams, with what it inherits, before it has learned anything."""
+    plan = FusionPlan(blocks=(0,) * len(settings.plan.blocks), relations=settings.plan.relations)
+    network = FusionNetwork(plan, torch.zeros(0, 1)).eval().requires_grad_(False)
+    inherit(network.stem, load_packaged())
+    point(network, views)
+    return network
+
+
+@torch.no_grad()
+def _seen_by(
+    beginner: FusionNetwork, views: Float[np.ndarray, "view side side"], settings: FusionSettings
+) -> Float[Tensor, "view dimension"]:
+    device = beginner.bank.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
+        fused = beginner(torch.from_numpy(views)[:, None].to(device))
+    return summary(fused)
+
+
+def _scales(
+    views: Float[np.ndarray, "view side side"], beginner: FusionNetwork, teachers: Teachers, settings: FusionSettings
+) -> Scales:
+    """Return mean and spread of what the teachers, and the beginner, say of some views."""
+    groups = [views[k : k + _GROUP] for k in range(0, len(views), _GROUP)]
+    found = joined([teachers.targets(g, spoken=len(g), bf16=settings.bf16) for g in groups])
     return Scales(
+        inherited=scale_of(torch.cat([_seen_by(beginner, g, settings) for g in groups])),
         whole=scale_of(found.whole),
         patches=scale_of(found.patches.permute(0, 2, 3, 1).flatten(0, 2)),
         cues=scale_of(found.cues),
+    )
+
+
+def _views(pictures: Pictures, settings: FusionSettings) -> Float[np.ndarray, "view side side"]:
+    """Return views by which teachers are scaled and directions found, the same on every process."""
+    rng = np.random.default_rng([settings.seed, _HELD_BACK_SEED])
+    given = replace(pictures, made_up=make_up(settings.held_back, seed=_HELD_BACK_SEED + 1) if pictures.made_up else ())
+    return np.stack(
+        [clean_view(one.frame, rng, side_px=settings.side_px) for one in given.draw(settings.scaled_on, rng)]
     )
 
 
@@ -230,7 +274,10 @@ def _held_back(teachers: Teachers, scales: Scales, settings: FusionSettings) -> 
     rng = np.random.default_rng(_HELD_BACK_SEED)
     pictures: tuple[Picture, ...] = make_up(settings.held_back, seed=_HELD_BACK_SEED)
     views = np.stack([clean_view(one.frame, rng, side_px=settings.side_px) for one in pictures])
-    parts = [teachers.targets(views[k : k + 8], spoken=0, bf16=settings.bf16).whole for k in range(0, len(views), 8)]
+    parts = [
+        teachers.targets(views[k : k + _GROUP], spoken=0, bf16=settings.bf16).whole
+        for k in range(0, len(views), _GROUP)
+    ]
     wanted = scales.whole.of_size_one(torch.cat(parts))
     return torch.from_numpy(views)[:, None].to(wanted.device), wanted
 
@@ -239,7 +286,7 @@ def _held_back(teachers: Teachers, scales: Scales, settings: FusionSettings) -> 
 def _explained(student: Student, views: Tensor, wanted: Tensor) -> float:
     """Return which share of the variance of the teacher's numbers the student explains on views held back."""
     student.eval()
-    guessed = torch.cat([student.guess(views[k : k + 8]) for k in range(0, len(views), 8)])
+    guessed = torch.cat([student.guess(views[k : k + _GROUP]) for k in range(0, len(views), _GROUP)])
     student.train()
     residual = (guessed - wanted).square().sum()
     return float(1 - residual / (wanted - wanted.mean(dim=0)).square().sum())
