@@ -44,6 +44,7 @@ TINY = FusionSettings(
     held_back=2,
     bf16=False,
     checkpoint_every=2,
+    weights=LossWeights(masked=0.5),
 )
 SENTENCES = ("it is dark", "it is bright", "lines run across it")
 

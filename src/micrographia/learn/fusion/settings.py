@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from micrographia.embed.fusion.plan import FusionPlan
 from micrographia.embed.fusion.stem import STEM_BLOCKS
@@ -49,6 +49,36 @@ class LossWeights:
         check_loss_weights(vars(self))
 
 
+def usual_weights(plan: FusionPlan, *, sees: bool, labels: bool, answers: bool) -> LossWeights:
+    """Return the weights of losses by what there is to learn, and from whom.
+
+    Streams begin with nothing and need all teachers. What the stem sees is its own teacher, and others only lead it
+    away (docs/log.md), unless they were asked for.
+
+    Parameters
+    ----------
+    plan : FusionPlan
+        The student.
+    sees, labels, answers : bool
+        Whether an image teacher, classes, or what a language model said were given.
+
+    Examples
+    --------
+    >>> weights = usual_weights(FusionPlan(), sees=False, labels=True, answers=False)
+    >>> [name for name, weight in vars(weights).items() if weight]
+    ['inherited', 'labels']
+    """
+    if plan.fused:
+        return LossWeights()
+    unasked = {
+        **dict.fromkeys(("whole", "patches", "views"), sees),
+        **dict.fromkeys(("captions",), answers),
+        **dict.fromkeys(("labels",), labels),
+        **dict.fromkeys(("masked", "cues", "sentences"), False),
+    }
+    return replace(LossWeights(), **{name: 0.0 for name, asked in unasked.items() if not asked})
+
+
 @dataclass(frozen=True, kw_only=True)
 class FusionSettings:
     """How the fused encoder is trained.
@@ -91,7 +121,7 @@ class FusionSettings:
     """
 
     plan: FusionPlan = field(default_factory=FusionPlan)
-    steps: int = 6000
+    steps: int = 1500
     batch: int = 16
     learning_rate: float = 1e-3
     stem_share: float = 0.1
@@ -99,7 +129,7 @@ class FusionSettings:
     weight_decay: float = 0.02
     side_px: int = 192
     hidden_share: float = 0.4
-    made_up: int = 3000
+    made_up: int = 1000
     scaled_on: int = 256
     held_back: int = 64
     weights: LossWeights = field(default_factory=LossWeights)
