@@ -24,7 +24,7 @@ from qualification import TASKS
 
 SHARE = 0.25
 PATCH_PX = 16
-MOST = 60
+MOST = 24
 RANDOM_DRAWS = 4
 RESAMPLED = 2000
 

@@ -178,14 +178,14 @@ class FusionEncoder(Encoder):
 
         At the right and the lower edge, where there is no whole coarser patch, the last one stands in.
         """
-        patches_px = dict(zip(range(len(grids)), grids_px(self.plan), strict=True))
-        finest = [k for k, px in patches_px.items() if px == STEM_PX]
-        rows, columns = grids[finest[-1]].shape[2:]
+        # Fused patches of each level come first, what the stem saw on the finest one and the last map come last.
+        finest, deep = len(grids) - 2, len(grids) - 1
         levels = len(self.plan.patch_px)
-        streams = range(levels)[-_LEVELS_IN_PATCHES:] if self.plan.fused else ()
+        streams = range(levels)[: -_LEVELS_IN_PATCHES - 1 : -1] if self.plan.fused else ()
+        rows, columns = grids[finest].shape[2:]
         spread = []
-        for k in (*reversed(streams), finest[-1], len(grids) - 1):
-            times = patches_px[k] // STEM_PX
+        for k in (*streams, finest, deep):
+            times = grids_px(self.plan)[k] // STEM_PX
             down, across = (
                 torch.arange(n).div(times, rounding_mode="floor").clamp_max(m - 1)
                 for n, m in zip((rows, columns), grids[k].shape[2:], strict=True)

@@ -132,7 +132,9 @@ class FusionSettings:
     made_up: int = 1000
     scaled_on: int = 256
     held_back: int = 64
-    weights: LossWeights = field(default_factory=LossWeights)
+    weights: LossWeights = field(
+        default_factory=lambda: usual_weights(FusionPlan(), sees=False, labels=False, answers=False)
+    )
     seed: int = 0
     bf16: bool = True
     checkpoint_every: int = 200
