@@ -12,7 +12,7 @@ from micrographia.cli.batch import naming, require_folder
 from micrographia.cli.flags import NoInfoBarFlag
 from micrographia.cli.progress import bar, say
 from micrographia.cli.train import train
-from micrographia.embed.choose import DEFAULT_SEES
+from micrographia.embed.choose import FUSION
 from micrographia.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def classifier(
     out: Annotated[Path, typer.Option(metavar="MODEL", help="Folder for weights, record and model card.")],
     encoder: Annotated[
         str, typer.Option(metavar="NAME", help="What turns images into vectors; `embed --list` shows what there is.")
-    ] = DEFAULT_SEES,
+    ] = FUSION,
     groups: Annotated[
         Path | None,
         typer.Option(
