@@ -6,7 +6,7 @@ from tiles of some specimens and are scored on tiles of the others, five draws o
 they are scored on. Of a fused encoder with language, what language added is also blanked, and given to other tiles, in
 learning and in scoring. The packaged encoder looks at each image at two magnifications; it is shown with one, too.
 
-Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion:FILE
+Run:  python benchmarks/fusion.py --data ../shared/data --encoder efficientnet-lite0 --encoder fusion --robustness
 """
 
 from __future__ import annotations
@@ -176,9 +176,8 @@ def variants(row: Row) -> Iterator[Row]:
     }.items():
         if part.stop > part.start:
             yield row.changed(f"{row.name}, {name}", lambda v, part=part: v[:, part])
-    if plan.relations:
-        yield row.changed(f"{row.name}, without relations", lambda v: np.delete(v, parts.relations, axis=1))
     if plan.fused:
+        yield row.changed(f"{row.name}, without relations", lambda v: np.delete(v, parts.relations, axis=1))
         yield row.changed(f"{row.name}, without what is fused", lambda v: v[:, parts.statistics.start :])
     if plan.language:
         part = slice(len(plan.blocks) * plan.width, (len(plan.blocks) + 1) * plan.width)

@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
     parser.add_argument("--models", type=Path, help="folder to keep our models in")
-    parser.add_argument("--fused", metavar="fusion:FILE", help="adds the method fused encoder")
+    parser.add_argument("--fused", metavar="NAME", help="fusion or fusion:FILE; adds the method fused encoder")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
