@@ -9,13 +9,15 @@ from micrographia.embed.fusion.network import FusionNetwork
 from micrographia.embed.fusion.plan import ALL_BLOCKS, FusionPlan
 from micrographia.embed.fusion.summary import summary
 
+ALL_STREAMS = FusionPlan(blocks=ALL_BLOCKS, graph=True, hypergraph=True, language=True, gates=True)
+
 
 @pytest.mark.slow
-def test_onnx_agrees_with_pytorch_for_any_number_of_images(tmp_path):
+@pytest.mark.parametrize("plan", [FusionPlan(), ALL_STREAMS])
+def test_onnx_agrees_with_pytorch_for_any_number_of_images(tmp_path, plan):
     import onnxruntime
 
     torch.manual_seed(0)
-    plan = FusionPlan(blocks=ALL_BLOCKS, graph=True, hypergraph=True, language=True, gates=True)
     network = FusionNetwork(plan, torch.randn(56, 384)).eval()
     export_onnx(network, tmp_path / "fusion.onnx", side_px=192)
     session = onnxruntime.InferenceSession(tmp_path / "fusion.onnx", providers=["CPUExecutionProvider"])
