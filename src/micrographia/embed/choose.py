@@ -99,7 +99,7 @@ ENCODERS: Final = (
         shared_space=False,
         licence="GPL-3.0-or-later; contains weights of EfficientNet-Lite0 (Apache-2.0), changed",
         caution="Knows what a network for photographs sees in micrographs at three resolutions, and which of it goes "
-        "together. Needs no download.",
+        "together. Behind efficientnet-lite0 in segmentation. Needs no download.",
     ),
     Kind(
         name=FUSION,
