@@ -70,13 +70,11 @@ def usual_weights(plan: FusionPlan, *, sees: bool, labels: bool, answers: bool) 
     """
     if plan.fused:
         return LossWeights()
-    unasked = {
-        **dict.fromkeys(("whole", "patches", "views"), sees),
-        **dict.fromkeys(("captions",), answers),
-        **dict.fromkeys(("labels",), labels),
-        **dict.fromkeys(("masked", "cues", "sentences"), False),
+    asked = {
+        **{"whole": sees, "patches": sees, "views": sees, "captions": answers, "labels": labels},
+        **{"cues": False, "sentences": False},
     }
-    return replace(LossWeights(), **{name: 0.0 for name, asked in unasked.items() if not asked})
+    return replace(LossWeights(), **{name: 0.0 for name, wanted in asked.items() if not wanted})
 
 
 @dataclass(frozen=True, kw_only=True)
